@@ -21,7 +21,7 @@ const FLOORS: Record<string, number> = {
   ui: 10,
 };
 const WORLD =
-  /\bDeno\.|["']node:|\bDate\.now\b|\bperformance\.now\b|\bMath\.random\b|\bcrypto\.(subtle|get|random)|\bset(Timeout|Interval)\(|\bfetch\(|\bconsole\./;
+  /(?<!["'])\bDeno\.|["']node:|\bDate\.now\b|\bperformance\.now\b|\bMath\.random\b|\bcrypto\.(subtle|get|random)|\bset(Timeout|Interval)\(|\bfetch\(|\bconsole\./;
 const IMPORT =
   /(?:^|\n)\s*(import|export)\s+(type\s)?[^"';]*?from\s+"([^"]+)"|(?:^|\n)\s*import\s+"([^"]+)"|\bimport\("([^"]+)"\)/g;
 const KEPT_OUT = /playwright|dbus-next|werift|fast-check|axe-core/;

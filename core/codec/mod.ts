@@ -1,0 +1,21 @@
+/** Formats that belong to no protocol, each with its limits. Floor 1. */
+export {
+  bytesLike,
+  decode,
+  decodeFirst,
+  type DecodeOptions,
+  type Encodable,
+  encode,
+  Ext,
+  type MsgpackKey,
+  type MsgpackValue,
+  RawStr,
+  Reader,
+  skim,
+  type SkimOptions,
+  timestamp,
+  timestampNanos,
+  Writer,
+} from "./msgpack.ts";
+export type { MsgpackKind } from "./msgpack_reader.ts";
+export { MSGPACK_LIMITS } from "./limits.ts";

@@ -19,3 +19,7 @@ export {
 } from "./msgpack.ts";
 export type { MsgpackKind } from "./msgpack_reader.ts";
 export { MSGPACK_LIMITS } from "./limits.ts";
+export { formatJsoncpp, type Json, type JsonObject, jsonText, parseJsoncpp } from "./jsoncpp.ts";
+export * from "./der.ts";
+export { formatPem, looksLikePem, parsePem, type PemBlock } from "./pem.ts";
+export { DER_LIMITS, PEM_LIMITS } from "./limits.ts";

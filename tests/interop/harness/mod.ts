@@ -1,0 +1,7 @@
+/** What interoperability tests are made of: a lab of namespaces, processes in it, real peers and ours. */
+export * from "./dhtnode.ts";
+export * from "./lab.ts";
+export * from "./peer.ts";
+export * from "./peers.ts";
+export * from "./process.ts";
+export * from "./shell.ts";

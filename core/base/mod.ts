@@ -7,3 +7,4 @@ export * from "./ids.ts";
 export * from "./log.ts";
 export * from "./machine.ts";
 export * from "./clock_io.ts";
+export * from "./log_io.ts";

@@ -1,0 +1,39 @@
+/** Every bound of the swarm room. Each has a test that meets it. Spec: swarm §12. */
+export const LIMITS = {
+  /** Inflated size of one git object. */
+  objectBytes: 32 << 20,
+  /** Entries of one tree, and how deep trees may lie inside each other. */
+  treeEntries: 10_000,
+  treeDepth: 4,
+  /** Bytes of one tree object. */
+  treeBytes: 4 << 20,
+  /** Bytes of one commit object that is no checkpoint; header lines in it. */
+  commitBytes: 1 << 20,
+  commitHeaderLines: 64,
+  /** Parents a commit may name; more is no commit of ours, but it can be read. */
+  commitParents: 16,
+  /** One pack: bytes as received, objects announced, bytes inflated in all. */
+  packBytes: 256 << 20,
+  packObjects: 500_000,
+  packInflatedBytes: 512 << 20,
+  /** Deltas that lean on deltas. */
+  deltaChain: 50,
+  /** A pkt-line with its four digits. */
+  pktBytes: 65_520,
+  /** Reference advertisement as a whole. */
+  advertisementBytes: 64 << 10,
+  /** One negotiation: `have` lines, `want` lines. */
+  haves: 256,
+  wants: 1,
+  /** Side-band 2 (progress) we are willing to skip. */
+  progressBytes: 64 << 10,
+  /** Git dialogue without a byte of progress, and one fetch in all, ms. */
+  stallMs: 60_000,
+  fetchMs: 30 * 60_000,
+  /** A `want` we cannot serve is answered by closing within this time, ms. */
+  refusalMs: 5_000,
+  /** Nesting of a message's JSON. */
+  jsonDepth: 100,
+  /** One text, UTF-8 bytes. */
+  textBytes: 1 << 20,
+} as const;

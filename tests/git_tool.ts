@@ -10,7 +10,14 @@ export async function git(
     stdin: "piped",
     stdout: "piped",
     stderr: "piped",
-    env: { GIT_CONFIG_NOSYSTEM: "1", GIT_CONFIG_GLOBAL: "/dev/null", GIT_TERMINAL_PROMPT: "0" },
+    env: {
+      GIT_CONFIG_NOSYSTEM: "1",
+      GIT_CONFIG_GLOBAL: "/dev/null",
+      GIT_CONFIG_COUNT: "1",
+      GIT_CONFIG_KEY_0: "safe.directory",
+      GIT_CONFIG_VALUE_0: "*",
+      GIT_TERMINAL_PROMPT: "0",
+    },
   }).spawn();
   const writer = child.stdin.getWriter();
   if (input) await writer.write(typeof input === "string" ? new TextEncoder().encode(input) : input);

@@ -1,0 +1,24 @@
+/** Who we are and who they are: certificates, chains, revocation, receipts, announcements. Floor 3. */
+export * from "./announcement.ts";
+export {
+  type Certificate,
+  certificatePem,
+  chainDer,
+  chainPem,
+  decodeCertificate,
+  decodeChain,
+  type Name,
+  type SignatureHash,
+} from "./certificate.ts";
+export {
+  buildCertificate,
+  type CertificateKind,
+  certificateTbs,
+  type CertificateWish,
+  preferredHash,
+} from "./certificate_build.ts";
+export { type ChainOptions, isSignedBy, type VerifiedChain, verifyChain } from "./chain.ts";
+export { buildCrl, type CrlWish, decodeCrl, type RevocationList, verifyCrl } from "./crl.ts";
+export { ethAddress, makeEthKey } from "./eth.ts";
+export { ANNOUNCEMENT_LIFE_MS, LIMITS as IDENTITY_LIMITS, RSA_BITS } from "./limits.ts";
+export * from "./receipt.ts";

@@ -29,7 +29,7 @@ export interface KernelOptions {
   readonly network: number;
   /** True: tell others not to route to us (`s`). */
   readonly client: boolean;
-  /** User agent `v`, at most 16 bytes of ASCII. */
+  /** User agent `v`, at most 16 characters of ASCII. */
   readonly agent: string;
   /** 16 random bytes: the first token secrets. Later ones come with `rotate`. */
   readonly seed: Uint8Array;
@@ -60,7 +60,8 @@ export const DROP_REASONS = [
 ] as const;
 export type DropReason = typeof DROP_REASONS[number];
 
-export type QueryName = "ping" | "find" | "get" | "put" | "listen" | "refresh" | "update";
+export const QUERY_NAMES = ["ping", "find", "get", "put", "listen", "refresh", "update"] as const;
+export type QueryName = typeof QUERY_NAMES[number];
 
 /** One decoded cell of a `fileds` row. */
 export type Cell = bigint | number | Uint8Array;
@@ -172,9 +173,11 @@ export interface KernelValue {
 export interface KernelStats {
   readonly packets: number;
   readonly bytes: number;
+  /** Queries that got their answer here, errors included, or were handed on. */
   readonly answered: Readonly<Record<QueryName, number>>;
   readonly drops: Readonly<Record<DropReason, number>>;
   readonly values: number;
+  /** Of packed values, owners and user types together. */
   readonly valueBytes: number;
   readonly nodes4: number;
   readonly nodes6: number;
@@ -184,7 +187,10 @@ export interface KernelStats {
 }
 
 export interface DhtKernel {
-  /** Feeds one datagram received at monotonic `now` ms. */
+  /**
+   * Feeds one datagram received at monotonic `now` ms. Drops of messages given up meanwhile come before anything about
+   * this datagram. `put` and `refresh`, `listen` without or with a wrong token, or without a key, were already answered.
+   */
   packet(now: number, bytes: Uint8Array, from: Endpoint): readonly KernelAction[];
   /** Gives up incomplete messages. Call when `wakeAt` has come. */
   wake(now: number): readonly KernelAction[];
@@ -199,13 +205,17 @@ export interface DhtKernel {
   listNode(id: Uint8Array, address: Endpoint, goodUntil: number): boolean;
   /** Lists it no more. */
   unlistNode(id: Uint8Array, family: 4 | 6): void;
-  /** Up to `count` listed nodes nearest to `target`, as compact bytes (26 or 38 each). A view. */
+  /** Up to `count` (at most 64) listed nodes nearest to `target`, as compact bytes (26 or 38 each). A view. */
   closest(now: number, target: Uint8Array, family: 4 | 6, count: number): Uint8Array;
-  /** Announces that a message with transaction `tid` from `from` is expected: its fragments may begin before its header. */
+  /**
+   * Announces that a reply with transaction (or listen socket) `tid` from `from` is expected. To be called for every
+   * request that may bring values: only an announced reply may list sizes instead of values (another one is dropped
+   * as `fragment-orphan`), and only its fragments may come before it. Of too many, the oldest is forgotten.
+   */
   expect(now: number, tid: number, from: Endpoint): void;
-  /** That message is no longer expected. */
+  /** That message is no longer expected; what has come of it so far is thrown away. */
   forget(tid: number, from: Endpoint): void;
-  /** Keeps a copy of `value` for answers, replacing one of the same id. False: no room, nothing changed. */
+  /** Keeps a copy of `value` for answers, in the place of one with the same id. False: no room or too big, nothing changed. */
   setValue(key: Uint8Array, value: KernelValue): boolean;
   /** True if it was there. */
   removeValue(key: Uint8Array, id: bigint): boolean;

@@ -82,7 +82,8 @@ int main(int argc, char **argv) {
     gnutls_credentials_set(session, GNUTLS_CRD_ANON, server ? (void *)anonymous_server : (void *)anonymous_client);
     if (server) gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUIRE);
 
-    gnutls_transport_set_int(session, open_socket(server, atoi(argv[2])));
+    int fd = open_socket(server, atoi(argv[2])); /* apart: the next line is a macro that reads its argument twice */
+    gnutls_transport_set_int(session, fd);
     do code = gnutls_handshake(session);
     while (code < 0 && !gnutls_error_is_fatal(code));
     if (code < 0) fail("handshake", code);

@@ -1,5 +1,6 @@
 /** What interoperability tests are made of: a lab of namespaces, processes in it, real peers and ours. */
 export * from "./dhtnode.ts";
+export * from "./jami26.ts";
 export * from "./lab.ts";
 export * from "./peer.ts";
 export * from "./peers.ts";

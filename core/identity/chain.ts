@@ -38,6 +38,22 @@ export async function verifyChain(
   options: ChainOptions,
 ): Promise<VerifiedChain> {
   if (chain.length < 2 || chain.length > LIMITS.chainLength) throw refused("length", chain.length);
+  await verifyLinks(chain, options);
+  const [device, account] = chain as [Certificate, Certificate];
+  return { account: accountId(account.id), device: device.longId, legacyDevice: device.id, chain };
+}
+
+/**
+ * Checks an account's own chain, account first, by the same rules: every one an authority, the top self-signed.
+ * @throws {CoreError} `identity/chain` as {@linkcode verifyChain}.
+ */
+export async function verifyAuthorities(chain: readonly Certificate[], options: ChainOptions): Promise<void> {
+  if (chain.length < 1 || chain.length >= LIMITS.chainLength) throw refused("length", chain.length);
+  if (!chain[0]!.isAuthority) throw refused("not-authority", 0);
+  await verifyLinks(chain, options);
+}
+
+async function verifyLinks(chain: readonly Certificate[], options: ChainOptions): Promise<void> {
   const keys = new Set<string>();
   for (const [at, certificate] of chain.entries()) {
     checkAlone(certificate, at, options.wall);
@@ -46,13 +62,9 @@ export async function verifyChain(
     checkIssuer(certificate, chain[at + 1] ?? certificate, at, at + 1 === chain.length);
     if (isRevoked(certificate, chain[at + 1], options.crls ?? [])) throw refused("revoked", at);
   }
-  const signed = await Promise.all(
-    chain.map((certificate, at) => isSignedBy(certificate, chain[at + 1] ?? certificate)),
-  );
+  const signed = await Promise.all(chain.map((c, at) => isSignedBy(c, chain[at + 1] ?? c)));
   const broken = signed.indexOf(false);
   if (broken >= 0) throw refused("signature", broken);
-  const [device, account] = chain as [Certificate, Certificate];
-  return { account: accountId(account.id), device: device.longId, legacyDevice: device.id, chain };
 }
 
 /** True if `issuer` made the signature of `certificate` with an algorithm that counts. */

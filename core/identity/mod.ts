@@ -1,6 +1,17 @@
 /** Who we are and who they are: certificates, chains, revocation, receipts, announcements. Floor 3. */
 export * from "./announcement.ts";
 export {
+  type Archive,
+  archiveAccount,
+  type Belongings,
+  disposeArchive,
+  formatArchive,
+  noBelongings,
+  parseArchive,
+  type Records,
+} from "./archive.ts";
+export { archiveKey, type Lock, packArchive, UNLOCKED, unpackArchive, type Unpacked } from "./archive_io.ts";
+export {
   type Certificate,
   certificatePem,
   chainDer,
@@ -17,7 +28,13 @@ export {
   type CertificateWish,
   preferredHash,
 } from "./certificate_build.ts";
-export { type ChainOptions, isSignedBy, type VerifiedChain, verifyChain } from "./chain.ts";
+export {
+  type ChainOptions,
+  isSignedBy,
+  type VerifiedChain,
+  verifyAuthorities,
+  verifyChain,
+} from "./chain.ts";
 export { buildCrl, type CrlWish, decodeCrl, type RevocationList, verifyCrl } from "./crl.ts";
 export { ethAddress, makeEthKey } from "./eth.ts";
 export { ANNOUNCEMENT_LIFE_MS, LIMITS as IDENTITY_LIMITS, RSA_BITS } from "./limits.ts";

@@ -1,6 +1,6 @@
 /** A simulated computer: addresses, clocks of its own, ports, and a process that can crash and start again. */
 import type { Clock, Endpoint, Env, Family, Log, LogFields, LogLevel } from "../../core/base/mod.ts";
-import { familyOf, silentLog } from "../../core/base/mod.ts";
+import { canonicalIp, CoreError, familyOf, isIp, silentLog } from "../../core/base/mod.ts";
 import type { LocalAddress, StreamNet } from "../../core/net/socket.ts";
 import { type Access, Attachment, type Segment } from "./net.ts";
 import type { Packet } from "./packet.ts";
@@ -26,6 +26,8 @@ export interface HostOptions extends Partial<PlugOptions> {
 
 export interface SimNet extends StreamNet {
   connect(to: Endpoint, options?: SimConnectOptions): Promise<TcpConnection>;
+  /** What the world's name service knows (`World.names`). @throws {CoreError} `net/unknown-host`. */
+  resolve(host: string): Promise<readonly string[]>;
 }
 
 export interface SimEnv extends Env {
@@ -43,7 +45,7 @@ export class Plug {
   }
 }
 
-const LOOPBACK_MS = 0.02, FIRST_EPHEMERAL = 32768, EPHEMERALS = 28232;
+const LOOPBACK_MS = 0.02, FIRST_EPHEMERAL = 32768, EPHEMERALS = 28232, RESOLVE_MS = 15;
 
 export class Host {
   readonly plugs: Plug[] = [];
@@ -104,7 +106,12 @@ export class Host {
     plug.wire.plugged = true;
   }
 
-  /** Every address of plugged interfaces, loopback first. */
+  /** Addresses of plugged interfaces. */
+  get ips(): string[] {
+    return this.plugs.filter((plug) => plug.wire.plugged).flatMap((plug) => plug.ips);
+  }
+
+  /** The same with their interfaces, loopback first. */
   get addresses(): LocalAddress[] {
     const lo = ["127.0.0.1", ...(this.has(6) ? ["::1"] : [])].map((ip) => ({ ip, interface: "lo" }));
     const rest = this.plugs.flatMap((plug, i) =>
@@ -196,8 +203,23 @@ export class Process {
         connect: (to, options) => this.tcp.connect(to, options),
         listen: (options, accept) => this.tcp.listen(options, accept),
         addresses: () => host.addresses,
+        resolve: (name) => this.#resolve(name),
       },
     };
+  }
+
+  #resolve(name: string): Promise<readonly string[]> {
+    return new Promise((resolve, reject) =>
+      void this.at(this.host.world.now + RESOLVE_MS, () => {
+        const known = isIp(name)
+          ? [canonicalIp(name)]
+          : this.host.ips.length
+          ? this.host.world.names.get(name)
+          : undefined;
+        if (known) resolve(known);
+        else reject(new CoreError("net/unknown-host", { host: name }));
+      })
+    );
   }
 
   kill(): void {

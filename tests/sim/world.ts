@@ -37,6 +37,8 @@ export class World {
   /** The segment every public address lives on. */
   readonly internet: Segment;
   readonly hosts = new Map<string, Host>();
+  /** What the name service knows: name to addresses. */
+  readonly names = new Map<string, readonly string[]>();
   readonly poison: boolean;
   /** Events run so far. */
   events = 0;

@@ -1,0 +1,7 @@
+/** Bounds of values, certificates, LAN discovery and the proxy client. */
+
+/** `bytes`: ciphertext, data, signature and texts of an unsigned or encrypted value; `packed`: any value. Spec: dht §2.4. */
+export const VALUE_LIMITS = { bytes: 65536, packed: 65568 } as const;
+
+/** A published chain. */
+export const CERTIFICATE_LIMITS = { bytes: 65536, chain: 16 } as const;

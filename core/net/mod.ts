@@ -1,0 +1,30 @@
+/** Paths and pipes to one other machine: STUN, ICE over TCP and UDP, relays, port mapping, framing. Floor 3. */
+export { type ByteStream } from "./stream.ts";
+export * from "./socket.ts";
+export * from "./socket_io.ts";
+export {
+  type AddressKind,
+  type Candidate,
+  type DialPolicy,
+  formatCandidate,
+  formatIceText,
+  type IceCredentials,
+  type IceOffer,
+  isRoutable,
+  kindOf,
+  parseCandidate,
+  parseIceText,
+  whyNotDial,
+} from "./ice_candidate.ts";
+export { type RelayServer } from "./ice_session.ts";
+export {
+  type IceEnv,
+  IceLink,
+  IceMedia,
+  type IceNote,
+  type IcePath,
+  type MapPort,
+  type MediaOptions,
+  type OpenOptions,
+} from "./ice_io.ts";
+export * from "./limits.ts";

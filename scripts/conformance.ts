@@ -2,6 +2,7 @@
  * The score: which statements of the protocol checklists carry a test. It may only rise.
  *
  * `deno task conformance`          prints the score of each room and the numbers without a test;
+ * `deno task conformance dht`      says in words what the missing ones of a room ask for;
  * `deno task conformance --raise`  also lifts the floor in docs/conformance.json to it.
  * A test claims a number by its name: `[dht 24] …`, `[dht 16, 17] …`, `[dht 43–47] …`, `[dht H3] …`.
  */
@@ -50,6 +51,19 @@ export function score(book: Book, claimed: ReadonlySet<string>): { scores: Score
     return { room, have: all.length - missing.length, all: all.length, missing };
   });
   return { scores, strange: [...claimed].filter((tag) => names.has(tag.split(" ")[0]!) && !known.has(tag)) };
+}
+
+/** `["1", "2", "3", "H1"]` as `["1–3", "H1"]`. */
+export function ranges(numbers: readonly string[]): string[] {
+  const runs: { kind: string; first: number; last: number }[] = [];
+  for (const text of numbers) {
+    const kind = text.startsWith("H") ? "H" : "", n = Number(text.slice(kind.length)), run = runs.at(-1);
+    if (run?.kind === kind && run.last === n - 1) run.last = n;
+    else runs.push({ kind, first: n, last: n });
+  }
+  return runs.map(({ kind, first, last }) =>
+    first === last ? `${kind}${first}` : `${kind}${first}–${kind}${last}`
+  );
 }
 
 async function* testFiles(folder: string): AsyncGenerator<string> {

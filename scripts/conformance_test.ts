@@ -1,5 +1,5 @@
 import { deepStrictEqual } from "node:assert/strict";
-import { type Book, claims, score } from "./conformance.ts";
+import { type Book, claims, ranges, score } from "./conformance.ts";
 
 // put together at run time, so that the scan of this very file finds no claims
 const tag = (inside: string) => "[" + inside + "]";
@@ -19,4 +19,8 @@ Deno.test("score() counts each statement once and reports claims nobody knows", 
   const { scores, strange } = score(book, new Set(["dht 2", "dht H1", "dht 9", "calls 1"]));
   deepStrictEqual(scores, [{ room: "dht", have: 2, all: 3, missing: ["dht 1"] }]);
   deepStrictEqual(strange, ["dht 9"]);
+});
+
+Deno.test("ranges() joins neighbours and keeps hostile rows apart", () => {
+  deepStrictEqual(ranges(["1", "2", "3", "5", "H5", "H6", "H9"]), ["1–3", "5", "H5–H6", "H9"]);
 });

@@ -2,7 +2,7 @@
 import { CoreError } from "./errors.ts";
 
 declare const brand: unique symbol;
-type Branded<Name extends string> = string & { readonly [brand]: Name };
+type Branded<Name extends string> = string & { readonly [brand]: { readonly [N in Name]: true } };
 
 /** 40 hex digits: SHA-1 of a public key's DER, a DHT key or node id. */
 export type InfoHash = Branded<"InfoHash">;

@@ -39,3 +39,5 @@ export { buildCrl, type CrlWish, decodeCrl, type RevocationList, verifyCrl } fro
 export { ethAddress, makeEthKey } from "./eth.ts";
 export { ANNOUNCEMENT_LIFE_MS, LIMITS as IDENTITY_LIMITS, RSA_BITS } from "./limits.ts";
 export * from "./receipt.ts";
+export type { AccountRecord } from "./account_table.ts";
+export { type Account, Accounts, type NewDevice, type Progress } from "./accounts.ts";

@@ -90,9 +90,11 @@ if (import.meta.main) {
   for (const { room, have, all, missing } of scores) {
     const floor = book.floor[room] ?? 0;
     console.log(`${room}: ${have} of ${all} statements have a test (floor ${floor})`);
-    if (missing.length) {
-      console.log(`  without: ${missing.map((tag) => tag.slice(room.length + 1)).join(", ")}`);
-    }
+    const numbers = missing.map((tag) => tag.slice(room.length + 1)),
+      { statements, hostile } = book[room] as Room;
+    const words = (n: string) => n.startsWith("H") ? hostile[n.slice(1)] : statements[n];
+    if (Deno.args.includes(room)) { for (const n of numbers) console.log(`  ${n.padStart(4)}  ${words(n)}`); }
+    else if (numbers.length) console.log(`  without: ${ranges(numbers).join(", ")}`);
     if (have < floor) fallen = true;
     if (have > floor) book.floor[room] = have;
   }

@@ -43,6 +43,12 @@ export interface Net {
   udp(options?: UdpOptions): Promise<UdpSocket>;
 }
 
+/** A network that knows host names too. */
+export interface NamedNet extends Net {
+  /** Addresses of `host`, canonical text, in the system's order. @throws {CoreError} `net/unknown-host`. */
+  resolve(host: string): Promise<readonly string[]>;
+}
+
 /** The bundle handed from room to room. */
 export interface Env {
   readonly clock: Clock;

@@ -8,3 +8,4 @@ export * from "./log.ts";
 export * from "./machine.ts";
 export * from "./clock_io.ts";
 export * from "./log_io.ts";
+export * from "./net_io.ts";

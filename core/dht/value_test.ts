@@ -235,7 +235,7 @@ Deno.test("[dht H1] decodeValue() returns or throws a CoreError, whatever the by
   survive(new Uint8Array(60_000).fill(0x91));
 });
 
-Deno.test("[dht H22] decodeValue() discards values with a missing or impossible field", async () => {
+Deno.test("[dht H23] decodeValue() discards values with a missing or impossible field", async () => {
   const plain = { type: 0, data: new Uint8Array(1) }, value = await signed({ seq: 3 });
   const owned = { ...plain, owner: value.owner!, seq: 3 }, sig = value.signature!;
   const wrong: Record<string, unknown> = {

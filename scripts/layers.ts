@@ -24,7 +24,7 @@ const WORLD =
   /(?<!["'])\bDeno\.|["']node:|\bDate\.now\b|\bperformance\.now\b|\bMath\.random\b|\bcrypto\.(subtle|get|random)|\bset(Timeout|Interval)\(|\bfetch\(|\bconsole\./;
 const IMPORT =
   /(?:^|\n)\s*(import|export)\s+(type\s)?[^"';]*?from\s+"([^"]+)"|(?:^|\n)\s*import\s+"([^"]+)"|\bimport\("([^"]+)"\)/g;
-const KEPT_OUT = /playwright|dbus-next|werift|fast-check|axe-core/;
+const KEPT_OUT = /playwright|dbus-next|werift|fast-check|axe-core|isomorphic-git/;
 
 const root = new URL("../", import.meta.url).pathname;
 const problems: string[] = [];

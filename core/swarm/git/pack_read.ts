@@ -19,6 +19,9 @@ export interface PackObject {
   readonly id: ObjectId;
   readonly type: ObjectType;
   readonly body: Uint8Array;
+  /** Where its entry begins and ends in the pack. */
+  readonly from: number;
+  readonly to: number;
 }
 export type PackLimits = Readonly<
   Record<"packBytes" | "packObjects" | "packInflatedBytes" | "objectBytes" | "deltaChain", number>
@@ -28,8 +31,9 @@ const HEADER = 12, TRAILER = 20, ENTRY_HEAD = 32, STEP = 64 << 10;
 const TYPES: Record<number, ObjectType> = { 1: "commit", 2: "tree", 3: "blob", 4: "tag" };
 const OFS = 6, REF = 7;
 
-type Place = { readonly head: number; readonly at: number; readonly size: number };
-type Budget = { left: number };
+type Place = { readonly head: number; readonly at: number; readonly size: number; readonly end: number };
+/** Bytes that may still be inflated. */
+export type Budget = { left: number };
 const bad = (reason: string, data: Record<string, unknown> = {}): never => {
   throw new DecodeError("swarm/pack", { reason, ...data });
 };
@@ -44,12 +48,13 @@ export function* readPack(pack: PackSource, limits: PackLimits = LIMITS): Genera
   const leaning = new Map<ObjectId | number, Place[]>(); // by base: its id, or where its entry begins
   let head = HEADER, waiting = 0;
   for (let i = 0; i < count; i++) {
-    const entry = readHead(pack, head, limits), place = { head, at: entry.at, size: entry.size };
-    const { data, used } = inflateAt(pack, place, budget);
+    const entry = readHead(pack, head, limits);
+    const { data, used } = inflateAt(pack, entry, budget), end = entry.at + used;
+    const place = { head, at: entry.at, size: entry.size, end };
     if (entry.base === undefined) {
       const id = objectId(entry.type, data);
       whole.push({ ...place, id, type: entry.type });
-      yield { id, type: entry.type, body: data };
+      yield { id, type: entry.type, body: data, from: head, to: end };
     } else {
       if (deltaSizes(data).result > limits.objectBytes) bad("object too large");
       const siblings = leaning.get(entry.base);
@@ -57,7 +62,7 @@ export function* readPack(pack: PackSource, limits: PackLimits = LIMITS): Genera
       else leaning.set(entry.base, [place]);
       waiting++;
     }
-    head = entry.at + used;
+    head = end;
   }
   if (head !== pack.length - TRAILER) bad("bytes behind the last object");
   for (const base of whole) {
@@ -87,7 +92,7 @@ export function* readPack(pack: PackSource, limits: PackLimits = LIMITS): Genera
       spend(budget, deltaSizes(delta).result);
       const made = applyDelta(body, delta, limits.objectBytes), madeId = objectId(type, made);
       waiting--;
-      yield { id: madeId, type, body: made };
+      yield { id: madeId, type, body: made, from: child.head, to: child.end };
       yield* resolve(madeId, child.head, type, made, depth + 1, held + made.length);
     }
   }
@@ -114,7 +119,8 @@ type Head =
     | { type: undefined; base: ObjectId | number }
   );
 
-function readHead(pack: PackSource, from: number, limits: PackLimits): Head {
+/** The head of the entry at `from`: what it is, what it leans on, where its data begins. */
+export function readHead(pack: PackSource, from: number, limits: PackLimits = LIMITS): Head {
   const bytes = pack.slice(from, Math.min(pack.length - TRAILER, from + ENTRY_HEAD));
   let at = 0;
   const next = (): number => at < bytes.length ? bytes[at++]! : bad("truncated");
@@ -146,9 +152,10 @@ function readHead(pack: PackSource, from: number, limits: PackLimits): Head {
   return { at: from + at, size, type: undefined, base: from - back };
 }
 
-function inflateAt(
+/** The data of one entry, exactly as long as it was announced. */
+export function inflateAt(
   pack: PackSource,
-  place: Omit<Place, "head">,
+  place: { readonly at: number; readonly size: number },
   budget: Budget,
 ): { data: Uint8Array; used: number } {
   spend(budget, place.size);

@@ -1,6 +1,6 @@
 /** The door to zlib and to a running SHA-1: what packs are made of. */
 import { createHash } from "node:crypto";
-import { deflateSync, inflateSync } from "node:zlib";
+import { crc32 as nodeCrc32, deflateSync, inflateSync } from "node:zlib";
 import { DecodeError } from "../../base/mod.ts";
 
 /**
@@ -35,3 +35,6 @@ export class RunningSha1 {
     return new Uint8Array(this.#hash.digest());
   }
 }
+
+/** CRC-32 as pack indexes want it. */
+export const crc32 = (bytes: Uint8Array): number => nodeCrc32(bytes);

@@ -1,5 +1,14 @@
 /** A simulated computer: addresses, clocks of its own, ports, and a process that can crash and start again. */
-import type { Clock, Endpoint, Env, Family, Log, LogFields, LogLevel } from "../../core/base/mod.ts";
+import type {
+  Clock,
+  Endpoint,
+  Env,
+  Family,
+  Log,
+  LogFields,
+  LogLevel,
+  NamedNet,
+} from "../../core/base/mod.ts";
 import { canonicalIp, CoreError, familyOf, isIp, silentLog } from "../../core/base/mod.ts";
 import type { LocalAddress, StreamNet } from "../../core/net/socket.ts";
 import { type Access, Attachment, type Segment } from "./net.ts";
@@ -24,10 +33,8 @@ export interface HostOptions extends Partial<PlugOptions> {
   readonly skewMs?: number;
 }
 
-export interface SimNet extends StreamNet {
+export interface SimNet extends StreamNet, NamedNet {
   connect(to: Endpoint, options?: SimConnectOptions): Promise<TcpConnection>;
-  /** What the world's name service knows (`World.names`). @throws {CoreError} `net/unknown-host`. */
-  resolve(host: string): Promise<readonly string[]>;
 }
 
 export interface SimEnv extends Env {
@@ -208,6 +215,7 @@ export class Process {
     };
   }
 
+  /** What the world's name service knows. */
   #resolve(name: string): Promise<readonly string[]> {
     return new Promise((resolve, reject) =>
       void this.at(this.host.world.now + RESOLVE_MS, () => {

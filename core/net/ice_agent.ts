@@ -194,7 +194,7 @@ export class IceAgent implements Machine<IceIn, IceOut> {
       case "bytes":
         return this.#bytes(now, input.conn, input.bytes);
       case "closed":
-        return this.#closed(input.conn, input.code);
+        return this.#closed(now, input.conn, input.code);
       case "datagram":
         return this.#datagram(now, input.socket, input.from, input.bytes);
       case "paused":
@@ -262,14 +262,19 @@ export class IceAgent implements Machine<IceIn, IceOut> {
     const pair = this.#pairOf(id);
     this.#conns.delete(id);
     if (!pair) return;
-    pair.conn = undefined;
     this.#note("refused", pair, code);
-    if (pair.retries > 0) {
-      pair.retries--, pair.retryAt = now + ICE.relayRetryMs;
-    } else this.#fail(pair, code);
+    this.#retry(now, pair, code);
   }
 
-  #closed(id: number, code: string | undefined): void {
+  /** A relay that has no permission for us yet refuses, or accepts and resets. Spec: connection §3.3. */
+  #retry(now: number, pair: Pair, code: string): void {
+    pair.conn = undefined;
+    if (pair.retries === 0 || pair.state === "succeeded") return this.#fail(pair, code);
+    pair.retries--, pair.retryAt = now + ICE.relayRetryMs;
+    pair.state = "connecting";
+  }
+
+  #closed(now: number, id: number, code: string | undefined): void {
     const conn = this.#conns.get(id), pair = this.#pairOf(id);
     this.#conns.delete(id);
     const selected = [...this.#selected.values()].find((s) => s.pair.conn === id);
@@ -282,14 +287,14 @@ export class IceAgent implements Machine<IceIn, IceOut> {
     }
     if (pair) {
       for (const [key, check] of this.#checks) if (check.pair === pair) this.#checks.delete(key);
-      pair.conn = undefined;
-      this.#fail(pair, code ?? "closed");
+      this.#note("lost", pair, code);
+      this.#retry(now, pair, code ?? "closed");
     }
   }
 
-  #close(conn: Conn): void {
+  #close(now: number, conn: Conn): void {
     this.#out.push({ type: "close", conn: conn.id });
-    this.#closed(conn.id, "closed-by-us");
+    this.#closed(now, conn.id, "closed-by-us");
   }
 
   #bytes(now: number, id: number, bytes: Uint8Array): void {
@@ -307,7 +312,7 @@ export class IceAgent implements Machine<IceIn, IceOut> {
     const other = [...this.#conns.values()].find((c) => c.used && c !== conn);
     if (!conn.valid || other) {
       this.#drop(other ? "data-second-connection" : "data-unvalidated");
-      return this.#close(conn);
+      return this.#close(now, conn);
     }
     conn.used = true;
     this.#heard(now);
@@ -348,7 +353,7 @@ export class IceAgent implements Machine<IceIn, IceOut> {
     }
     if (message.method !== METHOD.binding && this.#completed) {
       this.#drop("method"); // a stream of TLS records never looks like this
-      return "conn" in path ? this.#close(path.conn) : undefined;
+      return "conn" in path ? this.#close(now, path.conn) : undefined;
     }
     if (message.class === "indication") {
       if ("socket" in path ? this.#heardFrom.has(this.#key(path.socket, path.from)) : path.conn.valid) {
@@ -442,7 +447,7 @@ export class IceAgent implements Machine<IceIn, IceOut> {
   #refuse(now: number, message: StunMessage, refusal: Refusal, path: Path): void {
     this.#drop(`check-${refusal.code}`);
     if ("conn" in path) {
-      if (!refusal.signed && ++path.conn.unauthorized > ICE.unauthorized) return this.#close(path.conn);
+      if (!refusal.signed && ++path.conn.unauthorized > ICE.unauthorized) return this.#close(now, path.conn);
     } else if (!refusal.signed) {
       if (now >= this.#unauthorized.until) this.#unauthorized = { count: 0, until: now + ICE.silentAcceptMs };
       if (++this.#unauthorized.count > ICE.unauthorized) return; // a flood gets no echo
@@ -572,7 +577,7 @@ export class IceAgent implements Machine<IceIn, IceOut> {
       if (conn.outgoing) {
         this.#out.push({ type: "close", conn: conn.id });
         this.#refused(now, conn.id, "ETIMEDOUT");
-      } else this.#drop("connection-silent"), this.#close(conn);
+      } else this.#drop("connection-silent"), this.#close(now, conn);
       if (this.#over) return;
     }
     for (const [key, check] of [...this.#checks]) if (check.due <= now) this.#resend(now, key, check);

@@ -5,3 +5,6 @@ export const VALUE_LIMITS = { bytes: 65536, packed: 65568 } as const;
 
 /** A published chain. */
 export const CERTIFICATE_LIMITS = { bytes: 65536, chain: 16 } as const;
+
+/** The secure layer. `ahead`: values of one stream checked at a time; the rest: entries remembered. */
+export const SECURE_LIMITS = { ahead: 4, sequences: 4096, keys: 4096, certificates: 1024 } as const;

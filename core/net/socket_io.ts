@@ -18,7 +18,7 @@ export const realStreamNet: StreamNet & NamedNet = {
       throw new CoreError("net/connect", { to: to.ip, port: to.port, code: codeOf(cause) }, { cause });
     }
   },
-  listen: (options, accept) => Promise.resolve(new RealTcpListener(options, accept)),
+  listen: (options, accept) => Promise.try(() => new RealTcpListener(options, accept)), // a failure rejects
   addresses() {
     const found = Deno.networkInterfaces().map(({ address, name }) => ({
       ip: canonicalIp(address),

@@ -21,7 +21,7 @@ export class TcpStack {
   async connect(to: Endpoint, { ip, port = 0, signal }: SimConnectOptions = {}): Promise<TcpConnection> {
     signal?.throwIfAborted();
     const { host } = this.process, way = host.sourceFor(to.ip);
-    const refuse = (code: string) => new CoreError("net/connect", { code, to: formatEndpoint(to) });
+    const refuse = (code: string) => new CoreError("net/connect", { to: to.ip, port: to.port, code });
     if (!way || to.port === 0 || (ip && !host.owns(ip))) throw refuse("ENETUNREACH");
     if (port && (this.#listeners.has(port) || this.#inUse(port))) throw refuse("EADDRINUSE");
     const source = ip ?? way.ip,

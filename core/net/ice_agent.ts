@@ -500,7 +500,11 @@ export class IceAgent implements Machine<IceIn, IceOut> {
 
   // --- checks ---
 
-  #nominateNow = () => this.role === "controlling" && this.options.nomination === "aggressive";
+  /** Aggressive nomination; over TCP for one check at a time, or the two sides could settle on different connections. */
+  #nominateNow(): boolean {
+    if (this.role !== "controlling" || this.options.nomination !== "aggressive") return false;
+    return this.options.transport === "udp" || ![...this.#checks.values()].some((c) => c.nominate);
+  }
 
   #check(now: number, pair: Pair, nominate: boolean): void {
     if (!this.#remote) return;

@@ -14,6 +14,7 @@ export {
   kindOf,
   parseCandidate,
   parseIceText,
+  type TcpType,
   whyNotDial,
 } from "./ice_candidate.ts";
 export { type RelayServer } from "./ice_session.ts";

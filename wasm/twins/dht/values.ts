@@ -13,7 +13,10 @@ export class Values {
   set(key: Uint8Array, value: KernelValue): boolean {
     const name = key.toHex(), known = this.#keys.get(name), old = known?.get(value.id);
     const bytes = this.bytes - (old ? sizeOf(old) : 0) + sizeOf(value);
-    if (value.packed.length > L.packedBytes || bytes > L.valueBytes) return false;
+    if (Math.max(value.packed.length, value.owner.length, value.userType.length) > L.packedBytes) {
+      return false;
+    }
+    if (bytes > L.valueBytes) return false;
     if (!old && this.count === L.values) return false;
     if (!known && this.#keys.size === L.keys) return false;
     const kept = known ?? new Map<bigint, KernelValue>();

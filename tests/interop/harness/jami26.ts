@@ -1,4 +1,5 @@
 /** The Jami daemon of 2026 in a host of the lab: here as one more DHT node, with an account that announces itself. */
+import { type JamiDaemon, SignalLog } from "./daemon.ts";
 import type { Host } from "./lab.ts";
 import { jami26 } from "./peers.ts";
 import type { Process } from "./process.ts";
@@ -8,10 +9,17 @@ export interface Jami26Options {
   bootstrap: { ip: string; port: number };
 }
 
+/** Signals whose D-Bus name differs by more than its first letter. */
+const ON_DBUS: Readonly<Record<string, string>> = { VolatileDetailsChanged: "volatileAccountDetailsChanged" };
+
 /** One daemon with one account. It ends with its lab. */
-export class Jami26 {
+export class Jami26 implements JamiDaemon {
+  readonly generation = "v26";
+  readonly signals = new SignalLog();
   #next = 1;
-  private constructor(readonly host: Host, readonly process: Process, readonly folder: string) {}
+  private constructor(readonly host: Host, readonly process: Process, readonly folder: string) {
+    void this.#listen();
+  }
 
   /** Starts the daemon; no account yet. */
   static async start(host: Host): Promise<Jami26> {
@@ -42,6 +50,23 @@ export class Jami26 {
     const answer = JSON.parse((await this.process.line(new RegExp(`^\\{"n":${n},.*`), 20_000, since))[0]);
     if (!answer.ok) throw new Error(`${this.process.name}: ${method}: ${answer.error}`);
     return answer.result;
+  }
+
+  accountFolder(account: string): string {
+    return `${this.folder}/data/jami/${account}`;
+  }
+
+  /** Notes every signal under its name on D-Bus, until the daemon ends. */
+  async #listen(): Promise<void> {
+    for (let at = 0; this.process.code === undefined;) {
+      await this.process.line(/^\{"signal"/, 2 ** 31 - 1, at).catch(() => undefined);
+      for (; at < this.process.lines.length; at++) {
+        const line = this.process.lines[at]!;
+        if (!line.startsWith('{"signal"')) continue;
+        const { signal, args } = JSON.parse(line);
+        this.signals.add(ON_DBUS[signal] ?? signal[0].toLowerCase() + signal.slice(1), args);
+      }
+    }
   }
 
   /** A new account, once its device is announced on the DHT. Creating its keys takes seconds. */

@@ -1,6 +1,8 @@
 /** What interoperability tests are made of: a lab of namespaces, processes in it, real peers and ours. */
+export * from "./daemon.ts";
 export * from "./dhtnode.ts";
 export * from "./jami26.ts";
+export * from "./jamid23.ts";
 export * from "./lab.ts";
 export * from "./peer.ts";
 export * from "./peers.ts";

@@ -1,8 +1,8 @@
 /** Which real peers this machine has, and where. A test that needs an absent one is skipped loudly, or fails. */
 import { which } from "./shell.ts";
 
-/** `v23`: the OpenDHT 2.4.12 of Debian 12; `v26`: OpenDHT 3; `jami26`: the Jami daemon of 2026. */
-export type PeerName = "v23" | "v26" | "jami26";
+/** `v23`: the OpenDHT 2.4.12 of Debian 12; `v26`: OpenDHT 3; `jamid23`, `jami26`: the Jami daemons of 2023 and 2026. */
+export type PeerName = "v23" | "v26" | "jamid23" | "jami26";
 
 /** Programs of one generation of OpenDHT. */
 export interface Programs {
@@ -59,6 +59,9 @@ export async function missing(...names: PeerName[]): Promise<string | undefined>
       if (!(await anyIn("/usr/lib/python3/dist-packages", "opendht"))) {
         return "Debian's python3-opendht is not installed";
       }
+    } else if (name === "jamid23") {
+      if (!(await exists("/usr/libexec/jamid"))) return "jamid is not installed (Debian: jami-daemon)";
+      if (!(await which("dbus-daemon"))) return "dbus-daemon is not installed (Debian: dbus-daemon)";
     } else if (name === "v26") {
       if (!(await exists(programs("v26").dhtnode.at(-1)!))) return "no OpenDHT 3 (deno task peers)";
     } else if (!(await exists(jami26().addon)) || !(await exists(nodePath()))) {

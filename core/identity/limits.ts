@@ -35,6 +35,8 @@ export const LIMITS = {
   devicesPerAccount: 64,
   /** Announcements of one account looked at within one minute; the rest is junk. */
   announcementsPerMinute: 256,
+  /** Gap before going on line is tried again, doubled each time, ms. */
+  retryMs: { first: 2000, longest: 60_000 },
   /** Accounts in one home. */
   accounts: 64,
 } as const;

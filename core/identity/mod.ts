@@ -41,3 +41,18 @@ export { ANNOUNCEMENT_LIFE_MS, LIMITS as IDENTITY_LIMITS, RSA_BITS } from "./lim
 export * from "./receipt.ts";
 export type { AccountRecord } from "./account_table.ts";
 export { type Account, Accounts, type NewDevice, type Progress } from "./accounts.ts";
+export {
+  type AccountDht,
+  AccountOnline,
+  type OnlineEvent,
+  type OnlineOptions,
+  type OwnValue,
+} from "./online.ts";
+export {
+  type HeardValue,
+  Presence,
+  type PresenceIn,
+  type PresenceOut,
+  type PresenceReport,
+  type PresenceState,
+} from "./presence.ts";

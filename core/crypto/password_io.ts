@@ -17,12 +17,12 @@ export const PASSWORD_SALT_BYTES = 16;
  */
 export async function argon2i(password: string | Uint8Array, salt: Uint8Array): Promise<Uint8Array> {
   const { min, max } = CRYPTO_LIMITS.saltBytes,
-    secret = typeof password === "string" ? utf8(password) : password.slice();
+    secret = typeof password === "string" ? utf8(password) : new Uint8Array(password);
   if (salt.length < min || salt.length > max) {
     throw new CoreError("crypto/salt-size", { size: salt.length, min, max });
   }
   if (secret.length > CRYPTO_LIMITS.passwordBytes) throw new CoreError("crypto/password-size");
-  const job = { type: "argon2i", password: secret, salt: salt.slice() } as const;
+  const job = { type: "argon2i", password: secret, salt: new Uint8Array(salt) } as const;
   try {
     const key = await one.run(() => stretcher.ask(job));
     if (!key) throw new CoreError("crypto/worker");

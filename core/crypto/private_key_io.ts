@@ -84,7 +84,7 @@ export class PrivateKey {
   ): Promise<Uint8Array<ArrayBuffer> | undefined> {
     const { kind, bits } = this.publicKey;
     if (kind !== "rsa" || block.length !== Math.ceil(bits / 8)) throw new CoreError("crypto/decrypt");
-    return await rsaWorker.ask(job(this.#pkcs8, block.slice())); // a view would take its whole buffer along
+    return await rsaWorker.ask(job(this.#pkcs8, new Uint8Array(block))); // a view would take its whole buffer along
   }
 
   #key(hash: HashName): Promise<CryptoKey> {

@@ -34,7 +34,7 @@ export function decodeCertificate(data: Uint8Array): PublishedCertificate {
   if (data.length > bytes) throw new DecodeError("dht/certificate-size", { size: data.length, limit: bytes });
   const chain: Uint8Array[] = looksLikePem(data)
     ? parsePem(data).filter(({ label }) => label === "CERTIFICATE").map((block) => block.bytes)
-    : [data.slice()];
+    : [new Uint8Array(data)];
   if (!chain.length || chain.length > most) throw new DecodeError("dht/certificate", { chain: chain.length });
   const spki = chain.map(subjectKey)[0]!;
   return { chain, publicKey: importPublicKey(spki) };

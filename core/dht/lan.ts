@@ -180,7 +180,7 @@ export class LanDiscovery implements Machine<LanIn, LanOut> {
       return;
     }
     if (isLinkLocal(parseIp(from.ip))) return; // such an address means nothing without the interface it came in by
-    out.push({ type: "node", id: id.slice(), at: { ip: from.ip, port } });
+    out.push({ type: "node", id: new Uint8Array(id), at: { ip: from.ip, port } });
   }
 
   #readAccount(

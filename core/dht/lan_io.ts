@@ -93,7 +93,9 @@ export class LanPort implements AsyncDisposable {
       if (this.#zones.size > LAN_LIMITS.accounts) this.#zones.delete(this.#zones.keys().next().value!);
     }
     if (family === (ip.includes(":") ? 6 : 4)) {
-      this.#driver.feed({ type: "packet", bytes, from: { ip, port } });
+      {
+        this.#driver.feed({ type: "packet", bytes: new Uint8Array(bytes), from: { ip, port } });
+      }
     }
   }
 

@@ -29,7 +29,7 @@ import {
   type PublishedCertificate,
 } from "./certificate.ts";
 import { FIELD, type Query } from "./kernel.ts";
-import { inOrder } from "./secure_order.ts";
+import { inOrder, linked } from "./secure_order.ts";
 import {
   decodeContent,
   encodeContent,
@@ -134,7 +134,7 @@ export class SecureDht {
     const heard = this.#dht.listen(key, { ...options, signal: stop.signal }),
       live = new Map<string, CheckedValue>();
     const checks = inOrder(heard, async ({ type, value }) => {
-      const name = liveName(value);
+      const name = variantOf(value);
       return { type, name, checked: type === "value" ? await this.check(value) : undefined };
     }, SECURE_LIMITS.ahead);
     for await (const { type, name, checked } of checks) {
@@ -359,26 +359,9 @@ function places({ longId, shortId }: DeviceRef): string[] {
   return [...(longId ? [sha1(unhex(longId)).toHex()] : []), ...(shortId ? [shortId] : [])];
 }
 
-const liveName = ({ id, encrypted, signature, data }: Value): string =>
-  `${id} ${sha1(encrypted ?? signature ?? data).toHex()}`;
-
 /** Keeps the newest `most` entries. */
 function remember<K, V>(map: Map<K, V>, key: K, value: V, most: number): void {
   map.delete(key);
   map.set(key, value);
   if (map.size > most) map.delete(map.keys().next().value!);
-}
-
-/** A signal of our own that also follows `outer`, aborted when the scope ends. */
-function linked(outer: AbortSignal | undefined): Disposable & { signal: AbortSignal } {
-  const control = new AbortController(), abort = () => control.abort(outer!.reason);
-  if (outer?.aborted) abort();
-  outer?.addEventListener("abort", abort, { once: true });
-  return {
-    signal: control.signal,
-    [Symbol.dispose]() {
-      outer?.removeEventListener("abort", abort);
-      control.abort();
-    },
-  };
 }

@@ -34,3 +34,17 @@ export async function* inOrder<T, U>(
     if (!ended) items.return?.()?.catch?.(() => {});
   }
 }
+
+/** A signal of our own that also follows `outer`, aborted when the scope ends. */
+export function linked(outer: AbortSignal | undefined): Disposable & { signal: AbortSignal } {
+  const control = new AbortController(), abort = () => control.abort(outer!.reason);
+  if (outer?.aborted) abort();
+  outer?.addEventListener("abort", abort, { once: true });
+  return {
+    signal: control.signal,
+    [Symbol.dispose]() {
+      outer?.removeEventListener("abort", abort);
+      control.abort();
+    },
+  };
+}

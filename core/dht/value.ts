@@ -63,7 +63,7 @@ export function makeValue(fields: ValueFields): Value {
  */
 export function decodeValue(packed: Uint8Array): Value {
   if (packed.length > VALUE_LIMITS.packed) throw new DecodeError("dht/value-size", { size: packed.length });
-  const r = new Reader(packed.slice()), fields: Mutable = {};
+  const r = new Reader(new Uint8Array(packed)), fields: Mutable = {};
   let id: bigint | undefined, hasBody = false;
   readMap(r, (key) => {
     if (key === "id") id = r.uint64();
@@ -105,7 +105,7 @@ export function encodeContent(value: Value): Uint8Array<ArrayBuffer> {
 
 /** Inverse of {@linkcode encodeContent}; id, priority and push type are those of `outside`. @throws as {@linkcode decodeValue}. */
 export function decodeContent(content: Uint8Array, outside: Value): Value {
-  const r = new Reader(content.slice()), fields: Mutable = {};
+  const r = new Reader(new Uint8Array(content)), fields: Mutable = {};
   if (r.kind() !== "map") throw bad("dat");
   readContent(r, fields);
   if (r.left) throw bad("trailing");
@@ -127,6 +127,11 @@ export function ownerId(value: Value): Uint8Array {
   let id = owners.get(value.owner);
   if (!id) owners.set(value.owner, id = sha1(value.owner));
   return id;
+}
+
+/** Names what one id stands for: strangers may claim any id, an owner's later editions keep the name. */
+export function variantOf({ id, encrypted, owner, data }: Value): string {
+  return `${id} ${sha1(encrypted ?? owner ?? data).toHex()}`;
 }
 
 /** Bytes that count against the limit of §2.4. */

@@ -37,6 +37,7 @@ import {
   signedBytes,
   type Value,
   type ValueFields,
+  variantOf,
 } from "./value.ts";
 import { SECURE_LIMITS } from "./value_limits.ts";
 import { isRsa } from "./value_types.ts";

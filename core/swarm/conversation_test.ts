@@ -1,54 +1,16 @@
 import { deepStrictEqual, rejects, strictEqual } from "node:assert/strict";
-import { type CommitId, type ConversationId, silentLog } from "../base/mod.ts";
-import { type Home, memoryHome } from "../storage/mod.ts";
+import { type CommitId } from "../base/mod.ts";
 import { git, gitText } from "../../tests/git_tool.ts";
+import { Place } from "../../tests/places.ts";
 import { makePerson, MemoryRepository, type Person, START } from "../../tests/people.ts";
-import { Conversation, type Ground } from "./conversation.ts";
+import { Conversation } from "./conversation.ts";
 import { packPieces } from "./git/pack_write.ts";
-import { ConversationIndex } from "./index/index.ts";
-import { SCHEMA } from "./index/schema.ts";
 
 const [alice, bob, carol] = await Promise.all(["Alice", "Bob", "Carol"].map(makePerson)) as [
   Person,
   Person,
   Person,
 ];
-
-/** A node of one person: a folder, an index, its own clock. */
-class Place implements AsyncDisposable {
-  readonly open: Conversation[] = [];
-  now = START * 1000;
-  constructor(readonly person: Person, readonly home: Home, readonly folder: string) {}
-  static async of(person: Person): Promise<Place> {
-    return new Place(person, await memoryHome(), await Deno.makeTempDir());
-  }
-  get ground(): Ground {
-    const { person } = this;
-    return {
-      me: {
-        account: person.account,
-        device: person.id,
-        name: person.name,
-        devicePem: person.pem,
-        accountPem: person.memberPem,
-        sign: (bytes) => person.key.sign(bytes),
-      },
-      index: new ConversationIndex(this.home.rows("conversations", SCHEMA)),
-      log: silentLog,
-      wall: () => this.now += 1000,
-    };
-  }
-  path = (id: ConversationId) => `${this.folder}/${id}`;
-  keep<T extends Conversation>(conversation: T): T {
-    this.open.push(conversation);
-    return conversation;
-  }
-  async [Symbol.asyncDispose]() {
-    for (const conversation of this.open) await conversation[Symbol.asyncDispose]();
-    await this.home[Symbol.asyncDispose]();
-    await Deno.remove(this.folder, { recursive: true });
-  }
-}
 
 async function packOf(from: Conversation, haves: readonly CommitId[]): Promise<Uint8Array[]> {
   const ids = await from.lacking(from.tip, haves);

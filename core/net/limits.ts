@@ -124,6 +124,8 @@ export const NAT = {
   ssdp: 2_048,
   httpHead: 8_192,
   httpBody: 65_536,
+  /** Reads one answer may take: who drips single bytes is not worth the copying. */
+  httpPieces: 1_024,
   httpMs: 5_000,
   url: 512,
   services: 32,
@@ -145,4 +147,54 @@ export const TLS_LIMITS = {
   writeBytes: 65535,
   /** A record is at most 2¹⁴ bytes, 256 of expansion, 5 of header. Spec: RFC 8446 §5.2. */
   recordBytes: 16384 + 256 + 5,
+} as const;
+
+/** The multiplexed socket. Spec: connection §5, §9 H14, H20–H31. */
+export const MUX_LIMITS = {
+  /** Largest value we write, and what one channel may send before the next one's turn when several have something. */
+  valueBytes: 65535,
+  turnBytes: 16384,
+  /** Largest value we read; real peers write no more than `valueBytes`. */
+  receivedValueBytes: 128 << 10,
+  /** Largest value of another shape than `[channel, bytes]` that is read at all. */
+  unusualBytes: 4096,
+  /** Values that are no `[channel, bytes]` before the connection is closed. */
+  badValues: 3,
+  depth: 4,
+  /** Messages in one control value. */
+  controlMessages: 64,
+  /** Longer names are declined; what is echoed is cut. */
+  nameBytes: 1024,
+  /** Channels at once, asked-for ones included. */
+  channels: 512,
+  /** New channels the peer may ask for: a burst, then 50 in 10 s. */
+  requestBurst: 128,
+  requestsPerSecond: 5,
+  /** An unanswered request of the peer is declined after this. */
+  answerMs: 30_000,
+  /** A closed id is not used again before the peer's own end, or this. */
+  lingerMs: 60_000,
+  lingering: 1024,
+  /** Data that belongs to no open channel before the connection is closed. */
+  strayBytes: 1 << 20,
+  /** Beacon: wait for replies; replies per second and how many may wait. */
+  beaconMs: 3_000,
+  beaconRepliesPerSecond: 5,
+  beaconReplies: 15,
+  beaconsOpen: 16,
+  /** Received and not yet taken: at the first mark reading stops, below half of it it goes on. */
+  channelBuffer: 1 << 20,
+  linkBuffer: 8 << 20,
+  accountBuffer: 64 << 20,
+  /** A channel whose reader takes nothing for this long while it stops the others is ended. */
+  stallMs: 10_000,
+  /** How often a link that waits for the account's budget looks again. */
+  budgetPollMs: 250,
+  /** Given to the stream below and not taken yet. */
+  inFlight: 256 << 10,
+  /** Written and not sent: above these marks a writer waits. */
+  channelBacklog: 64 << 10,
+  linkBacklog: 1 << 20,
+  /** Closed when the peer takes nothing of what is in flight, or leaves a value unfinished, for this long. */
+  stuckMs: 60_000,
 } as const;

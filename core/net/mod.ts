@@ -28,4 +28,6 @@ export {
   type MediaOptions,
   type OpenOptions,
 } from "./ice_io.ts";
+export { defaultRoute, type Mapping, PortMapper, type PortMapperOptions, type Route } from "./nat_io.ts";
+export { type NatMethod } from "./nat_mapper.ts";
 export * from "./limits.ts";

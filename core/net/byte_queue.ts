@@ -46,8 +46,9 @@ export class ByteQueue {
     } else this.#append(bytes);
   }
 
-  /** What waits may still be read, then `undefined` comes. */
-  end(): void {
+  /** What waits may still be read, then `undefined` comes; with `drop` it comes at once. */
+  end(drop = false): void {
+    if (drop) this.#drop();
     if (this.#end !== "open") return;
     this.#end = "ended";
     this.#waiting?.resolve(undefined);
@@ -57,11 +58,7 @@ export class ByteQueue {
   /** What waits may still be read, then `reason` is thrown; with `drop` it is thrown at once. */
   fail(reason: Error, drop = false): void {
     if (this.#end === "open") this.#end = reason;
-    if (drop) {
-      this.#end = reason;
-      this.#pieces.length = this.#first = this.#length = 0;
-      this.#tail = undefined;
-    }
+    if (drop) this.#drop(), this.#end = reason;
     this.#waiting?.reject(reason);
     this.#waiting = undefined;
   }
@@ -79,6 +76,11 @@ export class ByteQueue {
     if (this.#end !== "open") return Promise.reject(this.#end);
     this.#waiting = Promise.withResolvers();
     return this.#waiting.promise;
+  }
+
+  #drop(): void {
+    this.#pieces.length = this.#first = this.#length = 0;
+    this.#tail = undefined;
   }
 
   #append(bytes: Uint8Array): void {

@@ -233,7 +233,8 @@ export class NatMapper implements Machine<NatIn, NatOut> {
     };
     this.#wants.set(id, want);
     if (!this.#network) return this.#unmapped(want, "no-gateway");
-    if (!this.#ready.size && this.#searchEnds === Infinity) this.#search(now);
+    const fresh = !this.#ready.size && this.#searchEnds === Infinity && this.#searchAgainAt === Infinity;
+    if (fresh) this.#search(now); // else somebody looked a moment ago
     else this.#next(now, want);
   }
 

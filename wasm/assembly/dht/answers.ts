@@ -1,11 +1,12 @@
 // The datagrams the kernel writes itself, key for key in the order the network emits them. Spec: dht §1.5, §1.7, §1.10.
-import { AGENT, IP, MATCHES, NEAR4, NEAR6, OUT, ROWS, SELF, TOKEN } from "./memory";
+import { AGENT, IP, MATCHES, NEAR4, NEAR6, OUT, ROWS, SELF, TOKEN, WHO } from "./memory";
 import {
-  ANSWER_BYTES, ANSWER_HEAD_BYTES, ANSWER_VALUES, FRAGMENT_BYTES, INLINE_BYTES, INLINE_VALUES, NODES_PER_ANSWER,
+  ANSWER_BYTES, ANSWER_FREE_BYTES, ANSWER_HEAD_BYTES, ANSWER_VALUES, FRAGMENT_BYTES, INLINE_BYTES, INLINE_VALUES, NODES_PER_ANSWER,
 } from "./limits";
 import { columns, matches, writeRow } from "./filter";
 import { nodesNear } from "./nodes";
 import { key, select, target, tid, wanted } from "./parse";
+import { owes } from "./rates";
 import { makeToken } from "./tokens";
 import { firstValue, valueAfter, valueAt } from "./values";
 import { sendAction } from "./actions";
@@ -90,8 +91,11 @@ export function found(now: f64, ipBytes: u32, port: u32): void {
   sendAction(OUT, <u32>(mp.o - OUT));
 }
 
-/** Writes the answer to `get` and its fragments at OUT; `sendGot` hands them over. Returns their bytes together. */
-export function got(now: f64, ipBytes: u32, port: u32): u32 {
+/**
+ * Writes the answer to `get` and its fragments at OUT; `sendGot` hands them over. Returns their bytes together, or at
+ * least what they would be where it is clear that the address may not have them.
+ */
+export function got(now: f64, question: u32, ipBytes: u32, port: u32): u32 {
   let count: u32 = 0, bytes: u32 = 0;
   for (let index = firstValue(key); index; index = valueAfter(index)) {
     if (!matches(index)) continue;
@@ -99,6 +103,7 @@ export function got(now: f64, ipBytes: u32, port: u32): u32 {
     bytes += load<u32>(valueAt(index), 24);
     count++;
   }
+  if (!select && bytes > question + ANSWER_FREE_BYTES && owes(now, WHO)) return bytes;
   lookAround(now, key, ipBytes, port);
   mp.writeAt(OUT);
   openReply(3 + (near4 ? 1 : 0) + (near6 ? 1 : 0) + (count ? 1 : 0), ipBytes);

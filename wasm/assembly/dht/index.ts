@@ -180,7 +180,7 @@ function answer(now: f64, query: u32, length: u32, ipBytes: u32, port: u32): i32
   else if (query == GET) {
     if (!packetOf.keyed) refuse(203, "Get_values with no info_hash");
     else {
-      const bytes = got(now, ipBytes, port);
+      const bytes = got(now, length, ipBytes, port);
       if (!mayAnswer(now, WHO, length, bytes)) return Reason.bytesAddress;
       sendGot();
     }

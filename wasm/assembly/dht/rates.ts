@@ -36,17 +36,22 @@ function add(window: usize): void {
   store<u32>(window + SUM, load<u32>(window + SUM) + 1);
 }
 
-/** Entry of the address in `who`, now the most recent one. */
-function entryOf(who: usize): usize {
+/** Entry of the address in `who`, or 0. Leaves its key in KEY_SCRATCH. */
+function known(who: usize): usize {
   memory.fill(KEY_SCRATCH, 0, 24);
   const family = load<u8>(who, 18);
   if (family == 4) store<u32>(KEY_SCRATCH, load<u32>(who));
   else store<u64>(KEY_SCRATCH, load<u64>(who));
   store<u8>(KEY_SCRATCH, family, 18);
-  const known = tableFind(ADDRESS_TABLE, KEY_SCRATCH);
-  if (!known) return tableAdd(ADDRESS_TABLE, KEY_SCRATCH);
-  tableTouch(ADDRESS_TABLE, known);
-  return known;
+  return tableFind(ADDRESS_TABLE, KEY_SCRATCH);
+}
+
+/** The same, now the most recent one and made where there is none. */
+function entryOf(who: usize): usize {
+  const entry = known(who);
+  if (!entry) return tableAdd(ADDRESS_TABLE, KEY_SCRATCH);
+  tableTouch(ADDRESS_TABLE, entry);
+  return entry;
 }
 
 /** Counts a request: 0 if it may pass, 1 if its address, 2 if everybody has had enough. */
@@ -71,4 +76,12 @@ export function mayAnswer(now: f64, who: usize, question: u32, answer: u32): boo
   if (good) debt += <f64>cost;
   store<f64>(entry + DEBT, debt);
   return good;
+}
+
+/** True while this address may have small answers only. Changes nothing. */
+export function owes(now: f64, who: usize): bool {
+  const entry = known(who);
+  if (!entry) return false;
+  const faded = (now - load<f64>(entry + PAID)) * (<f64>ANSWER_DEBT_PER_SECOND / 1000.0);
+  return load<f64>(entry + DEBT) - max<f64>(0.0, faded) >= <f64>ANSWER_DEBT_BYTES;
 }

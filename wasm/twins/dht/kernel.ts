@@ -226,6 +226,10 @@ export class TwinKernel implements DhtKernel {
   #get(now: number, { bytes, tid }: Packet, body: Body, source: Source): void {
     const { from, ip, address } = source;
     const values = [...this.#values.at(body.key)].filter((value) => matches(body.query, value));
+    const least = body.query.select.length ? 0 : values.reduce((sum, value) => sum + value.packed.length, 0);
+    if (least > bytes.length + L.answerFreeBytes && this.#rates.owes(now, address)) {
+      throw new Drop("bytes-address");
+    }
     const closest = this.#closest(now, body.key, body, source);
     const datagrams = this.#answers.got({ ip, tid }, closest, body.query, values);
     const size = datagrams.reduce((sum, datagram) => sum + datagram.length, 0);

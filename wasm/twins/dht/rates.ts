@@ -58,6 +58,13 @@ export class Rates {
     return true;
   }
 
+  /** True while `address` may have small answers only. Changes nothing. */
+  owes(now: number, address: string): boolean {
+    const of = this.#addresses.get(address);
+    return of !== undefined &&
+      of.debt - Math.max(0, (now - of.paid) * (L.answerDebtPerSecond / 1000)) >= L.answerDebtBytes;
+  }
+
   /** The entry of `address`, now the most recent one. */
   #of(address: string): Address {
     const known = this.#addresses.get(address);

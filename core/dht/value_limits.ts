@@ -16,3 +16,25 @@ export const LAN_LIMITS = {
   nameBytes: 256,
   accounts: 256,
 } as const;
+
+/** The proxy client: one line, values and bytes of one answer, redirects followed. */
+export const PROXY_LIMITS = {
+  lineBytes: 1 << 18,
+  values: 65536,
+  answerBytes: 64 << 20,
+  redirects: 5,
+} as const;
+/** When the proxy is asked again. Spec: dht §6. */
+export const PROXY_TIMES = {
+  /** A short answer must be there by then. */
+  answerMs: 60_000,
+  statusMs: 15 * 60_000,
+  statusDownMs: 60_000,
+  /** Permanent values are kept 24 h by the proxy. */
+  repostMs: 22 * 3_600_000,
+  /** After a listening connection broke, doubled up to the second. */
+  retryMs: 1000,
+  retryMostMs: 60_000,
+  /** A listening connection is made anew this often: it may have died silently. */
+  renewMs: 30 * 60_000,
+} as const;

@@ -9,5 +9,6 @@ export { DhtPort, type PortOptions } from "./port_io.ts";
 export { ANY, formatQuery, matches, parseQuery, satisfiedBy } from "./query.ts";
 export { exportState, importState } from "./state.ts";
 export * from "./access.ts";
+export * from "./secure.ts";
 export { decodeValue, encodeValue, makeValue, sameValue, type Value, type ValueFields } from "./value.ts";
 export * from "./value_types.ts";

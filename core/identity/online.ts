@@ -31,6 +31,8 @@ export interface OwnValue {
 
 /** What an account asks of the DHT; the secure DHT with this account's identity is one. */
 export interface AccountDht {
+  /** Resolves when the node has found its network. */
+  connected(signal: AbortSignal): Promise<void>;
   /** Keeps our certificate at both keys until `signal`; resolves with the first acknowledgements. */
   publishCertificate(signal?: AbortSignal): Promise<{ long: number; short: number }>;
   put(
@@ -125,6 +127,7 @@ export class AccountOnline implements AsyncDisposable {
     const { data, owner, seq, signature } = identity.announcement;
     const announcement = { id, type: 0, data, priority: 1, owner: owner.der, seq, signature };
     await this.#untilDone(async () => {
+      await dht.connected(signal);
       const { long, short } = await dht.publishCertificate(signal);
       const { nodes } = await dht.put(jamiId, announcement, { permanent: true, signal });
       for (const [i, { der }] of crls.entries()) {

@@ -96,7 +96,7 @@ export class Presence {
     const outs: PresenceOut[] = [];
     if ("device" in input) connect(followed, input);
     else if (input.type === "value") outs.push(...hear(now, followed, input));
-    else expire(followed, input.value);
+    else if (input.type === "expired") expire(followed, input.value);
     const next = report(input.account, followed), told = next.state + next.devices.join();
     if (told !== followed.told) followed.told = told, outs.push(next);
     return outs;

@@ -1,0 +1,2 @@
+/** Puts the rooms together. Floor 8. */
+export { bringOnline, type OnlineAccount } from "./account_online.ts";

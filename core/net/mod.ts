@@ -1,4 +1,4 @@
-/** Paths and pipes to one other machine: STUN, ICE over TCP and UDP, relays, port mapping, framing. Floor 3. */
+/** Paths and pipes to one other machine: STUN, ICE over TCP and UDP, relays, port mapping, framing, TLS, channels. Floor 3. */
 export { type ByteStream } from "./stream.ts";
 export * from "./socket.ts";
 export * from "./socket_io.ts";
@@ -30,4 +30,10 @@ export {
 } from "./ice_io.ts";
 export { defaultRoute, type Mapping, PortMapper, type PortMapperOptions, type Route } from "./nat_io.ts";
 export { type NatMethod } from "./nat_mapper.ts";
+export { type Link, type LinkOptions, openLink, type Transport } from "./link.ts";
+export { type Channel } from "./mux_channel.ts";
+export { type ByteBudget } from "./mux_inbox.ts";
+export { type Accept, type MuxInfo, MuxLink, type MuxOptions } from "./mux_link.ts";
+export { openTls, type TlsOptions, type TlsStream } from "./tls_io.ts";
+export { Tokens } from "./tokens.ts";
 export * from "./limits.ts";

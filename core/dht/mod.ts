@@ -9,6 +9,24 @@ export { DhtPort, type PortOptions } from "./port_io.ts";
 export { ANY, formatQuery, matches, parseQuery, satisfiedBy } from "./query.ts";
 export { exportState, importState } from "./state.ts";
 export * from "./access.ts";
-export * from "./secure.ts";
-export { decodeValue, encodeValue, makeValue, sameValue, type Value, type ValueFields } from "./value.ts";
 export * from "./value_types.ts";
+export * from "./certificate.ts";
+export * from "./lan.ts";
+export { LanPort, type LanPortOptions } from "./lan_io.ts";
+export { parseProxyUrl, type ProxyInfo } from "./proxy.ts";
+export { ProxyDht, type ProxyOptions } from "./proxy_io.ts";
+export * from "./secure.ts";
+export {
+  decodeValue,
+  encodeValue,
+  makeValue,
+  ownerId,
+  sameValue,
+  signedBytes,
+  type Value,
+  type ValueFields,
+  valueSize,
+  variantOf,
+} from "./value.ts";
+export * from "./value_limits.ts";
+export * from "./value_payloads.ts";

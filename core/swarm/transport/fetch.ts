@@ -40,10 +40,10 @@ export class Fetcher implements AsyncDisposable {
    * One fetch; a second call waits for the first. After a failure the channel is closed.
    * @throws {CoreError} `swarm/fetch-failed` (`why`: see `FetchEnd`), `swarm/pack` and the like for a broken pack.
    */
-  fetch(): Promise<Fetched> {
+  pull(): Promise<Fetched> {
     return this.#turns.run(async () => {
       try {
-        return await this.#fetch();
+        return await this.#pull();
       } catch (error) {
         this.channel.abort();
         throw error;
@@ -51,7 +51,7 @@ export class Fetcher implements AsyncDisposable {
     });
   }
 
-  async #fetch(): Promise<Fetched> {
+  async #pull(): Promise<Fetched> {
     const { channel, options } = this, writes = new Serial(), over = Promise.withResolvers<FetchOut>();
     let incoming: Incoming | undefined, result: FetchOut | undefined;
     over.promise.catch(() => {}); // whoever waits hears of it

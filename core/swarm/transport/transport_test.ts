@@ -38,7 +38,7 @@ async function cloneOver(
         folder,
         haves: () => [],
       });
-      const { tip, pack } = await fetcher.fetch();
+      const { tip, pack } = await fetcher.pull();
       return { quarantine: pack!, tip };
     }),
   );
@@ -55,10 +55,10 @@ Deno.test("[swarm 32] [swarm 35] [swarm 40] Fetcher and serve() clone, then fetc
   const [near, far] = memoryPair(), again = serve(far, mine, { clock, fetched: (id) => fetched.push(id) });
   {
     await using fetcher = fetcherFor(bobs, near);
-    deepStrictEqual(await fetcher.fetch(), { tip: mine.tip, pack: undefined });
+    deepStrictEqual(await fetcher.pull(), { tip: mine.tip, pack: undefined });
     for (let i = 0; i < 3; i++) {
       await mine.send(`news ${i}`);
-      const [one, other] = await Promise.all([fetcher.fetch(), i === 1 ? fetcher.fetch() : undefined]);
+      const [one, other] = await Promise.all([fetcher.pull(), i === 1 ? fetcher.pull() : undefined]);
       await bobs.receive(one.pack!, one.tip);
       other?.pack?.[Symbol.dispose]();
       strictEqual(bobs.tip, mine.tip);
@@ -113,7 +113,7 @@ Deno.test("[swarm 39] Fetcher fails cleanly when the peer ends, lies or sends a 
       await far.close();
     })();
     try {
-      return await fetcher.fetch();
+      return await fetcher.pull();
     } finally {
       await answering.catch(() => {});
       await fetcher[Symbol.asyncDispose]();

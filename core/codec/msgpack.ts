@@ -138,6 +138,11 @@ function readMap(r: Reader): Map<MsgpackKey, MsgpackValue> {
 }
 
 function readable(bytes: Uint8Array): string | RawStr {
+  if (bytes.length < 24) { // the decoder's start costs more than a few letters
+    let ascii = "", i = 0;
+    while (i < bytes.length && bytes[i]! < 0x80) ascii += String.fromCharCode(bytes[i++]!);
+    if (i === bytes.length) return ascii;
+  }
   return text(bytes) ?? new RawStr(bytes);
 }
 

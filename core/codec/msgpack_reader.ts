@@ -32,10 +32,8 @@ const KINDS: readonly MsgpackKind[] = Array.from({ length: 256 }, (_, t) => {
  * `codec/msgpack-truncated`; after a throw the position is undefined.
  */
 export class Reader {
-  #view: DataView;
-  constructor(readonly bytes: Uint8Array, public at = 0) {
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  }
+  #made: DataView | undefined; // most readers never need one
+  constructor(readonly bytes: Uint8Array, public at = 0) {}
 
   /** Bytes not read yet. */
   get left(): number {
@@ -62,7 +60,7 @@ export class Reader {
     if (type >= 0xe0) return type - 256;
     switch (type) {
       case 0xcc:
-        return this.#view.getUint8(this.#take(1));
+        return this.bytes[this.#take(1)]!;
       case 0xcd:
         return this.#view.getUint16(this.#take(2));
       case 0xce:
@@ -164,6 +162,9 @@ export class Reader {
     return this.#slice(length);
   }
 
+  get #view(): DataView {
+    return this.#made ??= new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.length);
+  }
   #peek(): number {
     const type = this.bytes[this.at];
     if (type === undefined) throw truncated();

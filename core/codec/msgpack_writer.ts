@@ -44,6 +44,7 @@ export class Writer {
   }
   /** Text, or bytes that shall be called text. */
   str(value: string | Uint8Array): this {
+    if (typeof value === "string" && value.length < 32 && this.#ascii(value)) return this;
     const bytes = typeof value === "string" ? encoder.encode(value) : value;
     if (bytes.length < 32) this.#byte(0xa0 | bytes.length);
     else this.#header(bytes.length, 0xd9, 0xda, 0xdb);
@@ -81,6 +82,17 @@ export class Writer {
     return whole;
   }
 
+  /** Writes a short str at once if it is ASCII; otherwise nothing. */
+  #ascii(value: string): boolean {
+    const start = this.#room(1 + value.length);
+    this.#bytes[start] = 0xa0 | value.length;
+    for (let i = 0; i < value.length; i++) {
+      const code = value.charCodeAt(i);
+      if (code > 0x7f) return this.#at = start, false;
+      this.#bytes[start + 1 + i] = code;
+    }
+    return true;
+  }
   #small(value: number): this {
     if (value >= 0) {
       if (value < 0x80) return this.#byte(value);

@@ -227,9 +227,8 @@ export class TwinKernel implements DhtKernel {
     const { from, ip, address } = source;
     const values = [...this.#values.at(body.key)].filter((value) => matches(body.query, value));
     const least = body.query.select.length ? 0 : values.reduce((sum, value) => sum + value.packed.length, 0);
-    if (least > bytes.length + L.answerFreeBytes && this.#rates.owes(now, address)) {
-      throw new Drop("bytes-address");
-    }
+    const clear = least > bytes.length + L.answerFreeBytes && this.#rates.owes(now, address); // no need to compose it
+    if (clear && !this.#rates.answer(now, address, bytes.length, least)) throw new Drop("bytes-address");
     const closest = this.#closest(now, body.key, body, source);
     const datagrams = this.#answers.got({ ip, tid }, closest, body.query, values);
     const size = datagrams.reduce((sum, datagram) => sum + datagram.length, 0);

@@ -3,6 +3,7 @@ export * from "./daemon.ts";
 export * from "./dhtnode.ts";
 export * from "./jami26.ts";
 export * from "./jamid23.ts";
+export * from "./kith_accounts.ts";
 export * from "./lab.ts";
 export * from "./peer.ts";
 export * from "./peers.ts";

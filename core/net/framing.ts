@@ -33,11 +33,21 @@ export class FrameReader {
         const take = Math.min(this.#stun.length - this.#at, bytes.length - at), whole = this.#stun;
         whole.set(bytes.subarray(at, at += take), this.#at);
         if ((this.#at += take) === whole.length) this.#stun = undefined, stun(whole);
+      } else if (this.#have === 0 && bytes.length - at >= 6) {
+        this.#begin(bytes, at);
+        at += 2; // only the length is used up
       } else {
         this.#head[this.#have++] = bytes[at++]!;
         this.#judge(data);
       }
     }
+  }
+
+  /** A frame whose first six bytes are all there: nothing needs to be kept. */
+  #begin(bytes: Uint8Array, at: number): void {
+    const length = (bytes[at]! << 8) | bytes[at + 1]!;
+    if (!stunShaped(length, bytes[at + 2]!, bytes[at + 4]!, bytes[at + 5]!)) this.#left = length;
+    else this.#stun = new Uint8Array(length), this.#at = 0;
   }
 
   #judge(data: (piece: Uint8Array) => void): void {

@@ -385,7 +385,8 @@ export class IceAgent implements Machine<IceIn, IceOut> {
       if (this.#remote && "conn" in path) this.#check(now, pair, this.#nominateNow()); // no new socket: no pace to keep
     } else if ("socket" in path) {
       for (const check of this.#checks.values()) { // the way is open now: do not wait for the back-off
-        if (check.pair === pair && check.sends < ICE.sends) check.due = Math.min(check.due, now + ICE.paceMs);
+        if (check.pair !== pair || check.sends >= ICE.sends) continue;
+        check.due = Math.min(check.due, now + ICE.paceMs), check.gap = ICE.rtoMs / 2;
       }
     }
   }

@@ -91,12 +91,8 @@ export class CheckList {
   next(): Pair | undefined {
     const triggered = this.pairs.find((p) => p.triggered && p.state === "waiting");
     if (triggered) return triggered;
-    const waiting = this.pairs.find((p) => p.state === "waiting");
-    if (waiting) return waiting;
-    const busy = new Set(
-      this.pairs.filter((p) => p.state === "checking" || p.state === "connecting").map((p) => p.foundation),
-    );
-    return this.pairs.find((p) => p.state === "frozen" && !busy.has(p.foundation));
+    // Freezing is a matter of order here: a dead address must not hold up another that looks alike.
+    return this.pairs.find((p) => p.state === "waiting") ?? this.pairs.find((p) => p.state === "frozen");
   }
 
   /** Makes one pair of each foundation ready that has none ready, running or done. Spec: RFC 8445 §6.1.2.6. */

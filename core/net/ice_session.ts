@@ -68,6 +68,8 @@ interface Relay {
 }
 type Owner = { relay: Relay; bind?: TurnBind; piped?: boolean; from?: Endpoint };
 const RELAY_SOCKETS = 1000;
+/** Where real peers begin to count reflexive candidates. */
+const REFLEXIVE_INDEX = 2;
 
 export class IceSession implements Machine<SessionIn, SessionOut> {
   readonly agent: IceAgent;
@@ -209,7 +211,7 @@ export class IceSession implements Machine<SessionIn, SessionOut> {
     index: number,
   ): void {
     const { component, socket, transport } = base, type = "srflx", foundation = foundationOf(type, base.ip);
-    const priority = priorityOf(type, index, component);
+    const priority = priorityOf(type, REFLEXIVE_INDEX + index, component);
     const common = { ip, port, component, socket, transport, type, foundation, priority } as const;
     this.#locals.push(transport === "tcp" ? { ...common, tcpType } : common);
   }

@@ -272,13 +272,13 @@ export class Search {
       if (node.expired && node.isOld(now)) this.#release(this.nodes.splice(i, 1)[0]!);
     }
   }
-  /** Ends what is open at a node. `leaving`: it is no longer in the list. */
+  /**
+   * Lets go of a node; `leaving`: it is no longer in the list. Gets and finds run on: their silence is how a dead
+   * node is found out, although nobody waits for the answer any more.
+   */
   #release(entry: SearchNode, leaving = true): void {
     const { requests } = this.host;
-    for (const request of entry.open) requests.cancel(request);
-    entry.open.clear();
     entry.gets.clear();
-    requests.cancel(entry.probe);
     for (const ack of entry.acks.values()) requests.cancel(ack.request);
     entry.acks.clear();
     this.listens.release(entry);

@@ -147,7 +147,7 @@ function readable(bytes: Uint8Array): string | RawStr {
 }
 
 /**
- * Bytes of `value`. A number that is no safe integer is written as a 64-bit float.
+ * Bytes of `value`. A number that is no safe integer, or −0, is written as a 64-bit float.
  * @throws {RangeError} for a bigint outside −2⁶³…2⁶⁴−1 or deeper nesting than the limit. @throws {TypeError} for anything else it cannot write.
  */
 export function encode(value: Encodable): Uint8Array {
@@ -156,11 +156,13 @@ export function encode(value: Encodable): Uint8Array {
   return writer.finish();
 }
 
+const isWhole = (value: number) => Number.isSafeInteger(value) && !Object.is(value, -0);
+
 function write(w: Writer, value: Encodable | undefined, depth: number): void {
   if (depth > MSGPACK_LIMITS.depth) throw new RangeError("msgpack: nested too deep");
   if (value === null) w.nil();
   else if (typeof value === "string") w.str(value);
-  else if (typeof value === "number") Number.isSafeInteger(value) ? w.int(value) : w.float(value);
+  else if (typeof value === "number") isWhole(value) ? w.int(value) : w.float(value);
   else if (typeof value === "bigint") w.int(value);
   else if (typeof value === "boolean") w.bool(value);
   else if (value instanceof Uint8Array) w.bin(value);

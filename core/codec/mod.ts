@@ -23,3 +23,4 @@ export { formatJsoncpp, type Json, type JsonObject, jsonText, parseJsoncpp } fro
 export * from "./der.ts";
 export { formatPem, looksLikePem, parsePem, type PemBlock } from "./pem.ts";
 export { DER_LIMITS, PEM_LIMITS } from "./limits.ts";
+export { formatSip, SIP_LIMITS, sipHeader, type SipMessage, SipReader } from "./sip.ts";

@@ -34,6 +34,12 @@ export const LIMITS = {
   refusalMs: 5_000,
   /** Nesting of a message's JSON. */
   jsonDepth: 100,
+  /** One instant message on a `msg:` channel, packed; how deep it may nest; its MIME type, characters. */
+  instantBytes: 1 << 20,
+  instantDepth: 16,
+  /** Bytes looked at again and again while one of them is still incomplete. */
+  instantWork: 64 << 20,
+  mimeLength: 256,
   /** One text, UTF-8 bytes. */
   textBytes: 1 << 20,
 } as const;

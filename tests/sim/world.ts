@@ -49,8 +49,7 @@ export class World {
   #queue = new EventQueue();
   #counts = new Map<string, number>();
   #names = new Set<string>();
-  #outside: Promise<unknown> = Promise.resolve();
-  #outsideOpen = 0;
+  #outside: (() => Promise<() => void>)[] = [];
   #cuts = 0;
   #running = false;
 
@@ -127,15 +126,20 @@ export class World {
   }
 
   /**
-   * Work that really happens outside (a key operation on another thread): time stands still until it is done, and
-   * several of them answer in the order they were asked, whichever is faster.
+   * Work that really happens outside (a key operation on another thread): virtual time stands still until all such
+   * work is done, then the answers come in the order of asking, whichever was faster, `ms` of virtual time later.
    */
-  outside<T>(work: () => Promise<T>): Promise<T> {
-    this.#outsideOpen++;
-    const started = work(), turn = this.#outside;
-    const done = turn.then(() => started).finally(() => this.#outsideOpen--);
-    this.#outside = done.catch(() => undefined); // the caller of `outside` hears of it
-    return done;
+  outside<T>(work: () => Promise<T>, ms = 0): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#outside.push(async () => {
+        try {
+          const value = await work();
+          return () => void this.schedule(this.#now + ms, () => resolve(value));
+        } catch (error) {
+          return () => void this.schedule(this.#now + ms, () => reject(error));
+        }
+      });
+    });
   }
 
   drop(why: string): void {
@@ -200,7 +204,7 @@ export class World {
       for (;;) {
         const result = await inFreshTurn(() => this.#burst(end, done));
         if (result !== "outside") return result === "done";
-        await this.#outside;
+        for (const answer of await Promise.all(this.#outside.splice(0).map((work) => work()))) answer();
       }
     } finally {
       this.#running = false;
@@ -213,7 +217,7 @@ export class World {
     const queue = this.#queue;
     settle();
     for (;;) {
-      if (this.#outsideOpen) return "outside";
+      if (this.#outside.length) return "outside";
       if (done()) return "done";
       const next = queue.next;
       if (next > end || next === Infinity) return "end";

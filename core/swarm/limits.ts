@@ -40,6 +40,13 @@ export const LIMITS = {
   /** Bytes looked at again and again while one of them is still incomplete. */
   instantWork: 64 << 20,
   mimeLength: 256,
+  /** How long an older device may take to acknowledge a message, ms; tokens of its messages remembered. */
+  sipAnswerMs: 15_000,
+  heardTokens: 1024,
+  /** Messages that wait for one device, devices that are waited for, tries per message. */
+  waitingPerDevice: 256,
+  waitingDevices: 1024,
+  postTries: 20,
   /** One text, UTF-8 bytes. */
   textBytes: 1 << 20,
 } as const;

@@ -1,5 +1,5 @@
 /** PEM text: labelled base64 blocks. What stands between blocks is ignored, as everybody does. Spec: RFC 7468. */
-import { DecodeError } from "../base/mod.ts";
+import { DecodeError, utf8 } from "../base/mod.ts";
 import { PEM_LIMITS } from "./limits.ts";
 
 export interface PemBlock {
@@ -16,7 +16,7 @@ const BEGIN = "-----BEGIN ", END = "-----END ", DASHES = "-----";
  */
 export function parsePem(text: string | Uint8Array): PemBlock[] {
   if (text.length > PEM_LIMITS.bytes) throw bad("size");
-  const source = typeof text === "string" ? text : latin1(text), blocks: PemBlock[] = [];
+  const source = typeof text === "string" ? text : ascii.decode(text), blocks: PemBlock[] = [];
   for (let at = source.indexOf(BEGIN); at >= 0; at = source.indexOf(BEGIN, at)) {
     if (blocks.length === PEM_LIMITS.blocks) throw bad("blocks");
     const labelAt = at + BEGIN.length, labelEnd = source.indexOf(DASHES, labelAt);
@@ -40,17 +40,18 @@ export function formatPem(label: string, bytes: Uint8Array): string {
   return `${BEGIN}${label}${DASHES}\n${lines}${lines && "\n"}${END}${label}${DASHES}\n`;
 }
 
+const DASH = 0x2d, BEGIN_BYTES = utf8(BEGIN);
+
 /** True if a PEM block seems to start somewhere in `bytes`. */
 export function looksLikePem(bytes: Uint8Array): boolean {
-  return latin1(bytes.subarray(0, PEM_LIMITS.bytes)).includes(BEGIN);
+  const last = Math.min(bytes.length, PEM_LIMITS.bytes) - BEGIN_BYTES.length;
+  for (let at = bytes.indexOf(DASH); at >= 0 && at <= last; at = bytes.indexOf(DASH, at + 1)) {
+    if (BEGIN_BYTES.every((byte, i) => bytes[at + i] === byte)) return true;
+  }
+  return false;
 }
 
-function latin1(bytes: Uint8Array): string {
-  let text = "";
-  for (let at = 0; at < bytes.length; at += 8192) {
-    text += String.fromCharCode(...bytes.subarray(at, at + 8192));
-  }
-  return text;
-}
+/** One character per byte; which one matters for ASCII only. */
+const ascii = new TextDecoder("latin1");
 
 const bad = (what: string) => new DecodeError("codec/pem", { what });

@@ -1,5 +1,5 @@
 // The Jami daemon of 2026 behind JSON lines. argv: the folder of its Node addon.
-// In: {"n":1,"do":"addAccount","args":[…]} - the daemon's own names; objects become string maps.
+// In: {"n":1,"do":"addAccount","args":[…]} - the daemon's own names; objects become string maps, lists lists of them.
 // Out: {"n":1,"ok":true,"result":…} and {"signal":"RegistrationStateChanged","args":[…]} in between.
 import { writeSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -28,6 +28,11 @@ function say(fields) {
 
 function toDaemon(value) {
   if (value === null || typeof value !== "object") return value;
+  if (Array.isArray(value)) { // a list of maps, as media are given
+    const list = new jami.VectMap();
+    for (const item of value) list.add(toDaemon(item));
+    return list;
+  }
   const map = new jami.StringMap();
   for (const [key, inner] of Object.entries(value)) map.set(key, String(inner));
   return map;

@@ -1,0 +1,136 @@
+/** Links with real daemons of both generations, and between two of ours: who asks, who answers, channels, refusals. */
+import { ok, strictEqual } from "node:assert/strict";
+import {
+  addAccount,
+  Dhtnode,
+  followPresence,
+  type Host,
+  Jami26,
+  Jamid23,
+  Lab,
+  peerTest,
+  type Process,
+} from "./harness/mod.ts";
+import type { Setup } from "./peers_node.ts";
+
+type Answer = Record<string, unknown> & { ok: boolean; code?: string };
+
+/** One of our nodes in a host of the lab. */
+class Node {
+  #next = 1;
+  private constructor(readonly process: Process, readonly jamiId: string, readonly device: string) {}
+  static async start(host: Host, setup: Setup): Promise<Node> {
+    const program = new URL("peers_node.ts", import.meta.url).pathname;
+    const args = ["run", "-A", "--unstable-net", "--no-check", program, JSON.stringify(setup)];
+    const process = host.start(Deno.execPath(), args, {
+      name: `kith on ${host.name}`,
+      env: { LOG: Deno.env.get("LOG") ?? "" },
+    });
+    const [line] = await process.line(/^\{"ready".*/, 60_000), { jamiId, device } = JSON.parse(line);
+    return new Node(process, jamiId, device);
+  }
+  async ask(verb: string, fields: Record<string, unknown> = {}, timeout = 60_000): Promise<Answer> {
+    const n = this.#next++, since = this.process.mark();
+    await this.process.write(JSON.stringify({ n, do: verb, ...fields }) + "\n");
+    return JSON.parse((await this.process.line(new RegExp(`^\\{"n":${n},.*`), timeout, since))[0]);
+  }
+  /** As `ask`, and it must go well. */
+  async does(verb: string, fields: Record<string, unknown> = {}, timeout?: number): Promise<Answer> {
+    const answer = await this.ask(verb, fields, timeout);
+    if (!answer.ok) {
+      const state = await this.ask("state");
+      throw new Error(
+        `${verb}: ${answer.code} ${JSON.stringify(answer.data)}\n${
+          JSON.stringify(state, null, 1).slice(0, 6000)
+        }`,
+      );
+    }
+    return answer;
+  }
+  /** The next channel somebody opens to us. */
+  async channel(
+    since: number,
+    name = "",
+  ): Promise<{ number: number; name: string; account: string; device: string }> {
+    const pattern = new RegExp(`^\\{"event":\\{"type":"channel","number":\\d+,"name":"${name}.*`);
+    return JSON.parse((await this.process.line(pattern, 60_000, since))[0]).event;
+  }
+}
+
+const text = (hex: unknown) => new TextDecoder().decode(Uint8Array.fromHex(String(hex)));
+const hex = (word: string) => new TextEncoder().encode(word).toHex();
+
+peerTest("[connection 14] [connection 51] [connection 52] [connection 55] two of our nodes over a real DHT", [
+  "v26",
+], async (t) => {
+  await using lab = await Lab.open();
+  const dht = await Dhtnode.start("v26", await lab.host("dht", { ipv6: false }));
+  const bootstrap = `${dht.host.ip4}:${dht.port}`;
+  const [ada, bob] = await Promise.all([
+    Node.start(await lab.host("ada"), { bootstrap }),
+    Node.start(await lab.host("bob"), { bootstrap }),
+  ]);
+  await t.step("a channel is opened, carries bytes both ways, and ends", async () => {
+    const { number } = await ada.does("open", { device: bob.device, name: "echo:1" });
+    await ada.does("send", { number, hex: hex("hello") });
+    strictEqual(text((await ada.does("receive", { number })).hex), "hello");
+    await ada.does("close", { number });
+  });
+  await t.step("a second channel uses the same link, a refused one is refused", async () => {
+    await ada.does("open", { device: bob.device, name: "echo:2" });
+    const refused = await ada.ask("open", { device: bob.device, name: "no:thanks" });
+    strictEqual(refused.code, "net/channel-refused");
+    strictEqual(((await bob.does("state")).links as unknown[]).length, 1);
+  });
+  await t.step("[connection 15] the answerer opens channels on the same link", async () => {
+    const since = ada.process.mark();
+    await bob.does("open", { device: ada.device, name: "from bob" });
+    strictEqual((await ada.channel(since)).account, bob.jamiId);
+  });
+});
+
+for (const [generation, peer] of [["v23", "jamid23"], ["v26", "jami26"]] as const) {
+  peerTest(
+    `[connection 7] [connection 16] [connection 51] [connection 55] a link with a daemon of ${generation}`,
+    [peer, "v26"],
+    async (t) => {
+      await using lab = await Lab.open();
+      const dht = await Dhtnode.start("v26", await lab.host("dht", { ipv6: false }));
+      const bootstrap = `${dht.host.ip4}:${dht.port}`;
+      lab.name("bootstrap.jami.net", dht.host.ip4);
+      const host = await lab.host("daemon", { ipv6: false });
+      const daemon = generation === "v23" ? await Jamid23.start(host) : await Jami26.start(host);
+      const theirs = await addAccount(daemon, { bootstrap });
+      const ours = await Node.start(await lab.host("kith", { ipv6: false }), { bootstrap });
+      const [device] = (await ours.does("find", { account: theirs.jamiId })).devices as { longId: string }[];
+      strictEqual(device?.longId, theirs.device);
+
+      await t.step("we ask: the link comes up, `sip` is accepted, an unknown scheme declined", async () => {
+        const { ms, path, account, cipher } = await ours.does("connect", { device });
+        const [trace] = (await ours.does("state")).traces as {
+          steps: { at: number; what: string; detail?: string }[];
+        }[];
+        for (const { at, what, detail } of trace!.steps) console.log(`      ${at} ${what} ${detail ?? ""}`);
+        console.log(`      cold link to ${generation}: ${Math.round(ms as number)} ms, ${path}, ${cipher}`);
+        strictEqual(account, theirs.jamiId);
+        await ours.does("open", { device, name: "sip" });
+        const refused = await ours.ask("open", { device, name: "unheard-of:x" });
+        strictEqual(refused.code, "net/channel-refused");
+      });
+      await t.step("[connection 48] it answers a beacon", async () => {
+        strictEqual(((await ours.does("probe")).answered as boolean[]).every(Boolean), true);
+      });
+      await t.step("they ask: a daemon opens a channel to us", async () => {
+        const second = await Node.start(await lab.host("kith2", { ipv6: false }), { bootstrap }),
+          since = second.process.mark();
+        const online = await followPresence(theirs, second.jamiId);
+        await online(true);
+        await daemon.call("placeCallWithMedia", theirs.id, second.jamiId, []);
+        const channel = await second.channel(since);
+        strictEqual(channel.account, theirs.jamiId);
+        ok(channel.name.length > 0);
+        console.log(`      ${generation} opened ${channel.name.slice(0, 40)}`);
+      });
+    },
+  );
+}

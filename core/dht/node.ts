@@ -388,16 +388,16 @@ export class DhtNode implements Machine<DhtIn, DhtOut> {
     return true;
   }
   #isConnected(family: Family): boolean {
-    return (this.#world.tables[family]?.counts(this.#world.now).good ?? 0) > 0;
+    return this.#world.tables[family]?.best(this.#world.now) === "good";
   }
   /** After something changed: what is the status, and what follows from it? */
   #judge(): void {
     const world = this.#world, before = { ...this.#status }, overall = this.status;
     world.stale = false;
     for (const family of world.families) {
-      const { good, dubious } = world.tables[family]!.counts(world.now);
-      const connecting = dubious > 0 || this.#bootstrap.busy(family);
-      this.#status[family] = good ? "connected" : connecting ? "connecting" : "disconnected";
+      const best = world.tables[family]!.best(world.now);
+      const connecting = best === "dubious" || this.#bootstrap.busy(family);
+      this.#status[family] = best === "good" ? "connected" : connecting ? "connecting" : "disconnected";
     }
     const { status } = this;
     if (status === "connected") this.#bootstrap.stop();

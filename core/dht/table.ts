@@ -132,6 +132,17 @@ export class Table {
     if (rest) id[at] = (first[at]! & ~mask) | (id[at]! & mask);
     return id;
   }
+  /** Is anybody here good, or at least not given up? Stops at the first good one. */
+  best(now: number): "good" | "dubious" | "none" {
+    let best: "dubious" | "none" = "none";
+    for (const { nodes } of this.buckets) {
+      for (const node of nodes) {
+        if (node.isGood(now)) return "good";
+        if (!node.expired) best = "dubious";
+      }
+    }
+    return best;
+  }
   /** `incoming`: good nodes that asked us after they last answered us. */
   counts(now: number): { good: number; dubious: number; incoming: number } {
     let good = 0, dubious = 0, incoming = 0;

@@ -11,6 +11,8 @@ export const LIMITS = {
   searchBad: 25,
   /** Nodes of one search asked at the same time. */
   searchParallel: 4,
+  /** Living nodes that end a search although others are slow. */
+  searchEnough: 4,
   /** Nodes of one search listened at. */
   listenNodes: 4,
   /** Keys searched at the same time, per family. */

@@ -137,6 +137,11 @@ export class Search {
     const leading = this.leading();
     return leading.length > 0 && leading.every((node) => node.isSynced(now));
   }
+  /** Enough nodes to call something done; with fewer, slow ones get the time to answer or to be found dead. */
+  get settled(): boolean {
+    if (this.leading(LIMITS.searchEnough).length === LIMITS.searchEnough) return true;
+    return !this.nodes.some((entry) => entry.candidate && !entry.node.expired);
+  }
 
   /** Takes `node` in where it belongs. `undefined`: too far away. With a token it is synced. */
   insert(node: RemoteNode, hops: number, token?: Uint8Array): SearchNode | undefined {
@@ -205,9 +210,11 @@ export class Search {
     this.listens.expireValues(now);
     const level = this.syncLevel(now);
     if (this.isSynced(now)) {
-      if (this.#looking) this.#looking = false, host.looked(this);
-      this.gets.finish();
-      this.announces.finish();
+      if (this.settled) {
+        if (this.#looking) this.#looking = false, host.looked(this);
+        this.gets.finish();
+        this.announces.finish();
+      }
       this.listens.send(now, LIMITS.listenNodes, true);
       this.announces.send(now, LIMITS.target);
       if (this.idle) return this.#rest();

@@ -5,6 +5,7 @@ import {
   type Env,
   type InfoHash,
   infoHash,
+  isIp,
   type NamedNet,
   unhex,
 } from "../base/mod.ts";
@@ -297,9 +298,11 @@ const DEFAULT_PORT = 4222;
 
 /** Reads `HOST`, `HOST:PORT`, `[IPV6]:PORT` or a bare IPv6 address. @throws {CoreError} `dht/bootstrap-name`. */
 export function parseHost(text: string): Host {
-  const trimmed = text.trim(), bare = trimmed.includes("::") && !trimmed.startsWith("[");
-  const found = bare ? [trimmed, trimmed] : /^\[?([^\[\]\s]+?)\]?(?::(\d{1,5}))?$/.exec(trimmed);
-  const host = found?.[1], port = found?.[2] === undefined ? DEFAULT_PORT : Number(found[2]);
+  const trimmed = text.trim();
+  if (trimmed.includes(":") && isIp(trimmed)) return { host: trimmed, port: DEFAULT_PORT };
+  const [, v6, name, digits] = /^(?:\[([^\]]+)\]|([^\s:[\]/]+))(?::(\d{1,5}))?$/.exec(trimmed) ?? [];
+  const host = v6 === undefined ? name : v6.includes(":") && isIp(v6) ? v6 : undefined;
+  const port = Number(digits ?? DEFAULT_PORT);
   if (!host || host.length > 253 || port < 1 || port > 65535) {
     throw new CoreError("dht/bootstrap-name", { text: text.slice(0, 64) });
   }

@@ -84,6 +84,7 @@ export const SECURE_DROPS = [
   "content", // decrypted to something that is no value
   "not-for-us", // names another recipient
   "no-sender", // encrypted but not signed
+  "stale", // an earlier edition of a signed value, put again by somebody
   "signature", // forged, or signed with a key that cannot sign values
   "certificate", // unreadable, or of another key
   "untrusted", // a chain that was refused
@@ -123,9 +124,9 @@ export class SecureDht {
   /** Values under `key`: plain ones as they are, signed ones verified, encrypted ones for us opened. The query sees them sealed. */
   async *get(key: string, options: GetOptions = {}): AsyncGenerator<CheckedValue> {
     using stop = linked(options.signal);
-    const found = this.#dht.get(key, { ...options, signal: stop.signal });
+    const found = this.#dht.get(key, { ...options, signal: stop.signal }), newest = new Map<string, number>();
     for await (const checked of inOrder(found, (value) => this.check(value), SECURE_LIMITS.ahead)) {
-      if (checked) yield checked;
+      if (checked && this.#fresh(checked, newest)) yield checked;
     }
   }
 
@@ -133,19 +134,23 @@ export class SecureDht {
   async *listen(key: string, options: GetOptions = {}): AsyncGenerator<CheckedHeard> {
     using stop = linked(options.signal);
     const heard = this.#dht.listen(key, { ...options, signal: stop.signal }),
-      live = new Map<string, CheckedValue>();
+      live = new Map<string, CheckedValue>(),
+      newest = new Map<string, number>();
     const checks = inOrder(heard, async ({ type, value }) => {
       const name = variantOf(value);
       return { type, name, checked: type === "value" ? await this.check(value) : undefined };
     }, SECURE_LIMITS.ahead);
     for await (const { type, name, checked } of checks) {
       if (type === "value" && checked) {
+        if (!this.#fresh(checked, newest)) continue;
         live.set(name, checked);
         yield { type, ...checked };
       } else if (type === "expired") {
         const gone = live.get(name);
         live.delete(name);
-        if (gone) yield { type, ...gone };
+        if (!gone) continue;
+        newest.delete(variantOf(gone.value)); // an owner that lost its memory may begin anew
+        yield { type, ...gone };
       }
     }
   }
@@ -275,6 +280,15 @@ export class SecureDht {
     if (!value.to || !equal(value.to, unhex(key.publicKey.shortId))) return this.#drop("not-for-us");
     const sender = await this.#sender(value);
     return sender && { value, sender, encrypted: true };
+  }
+
+  /** A signature never grows old: while a value lives, only a higher `seq` of the same owner and id takes its place. */
+  #fresh({ value, sender }: CheckedValue, newest: Map<string, number>): boolean {
+    if (!sender) return true;
+    const name = variantOf(value), seen = newest.get(name) ?? 0;
+    if (value.seq < seen) return this.#drop("stale") ?? false;
+    remember(newest, name, value.seq, SECURE_LIMITS.sequences);
+    return true;
   }
 
   /** The key that signed `value`, if it did. */

@@ -137,10 +137,44 @@ Deno.test("[dht H20] SecureDht drops quietly what is not for us, forged, unsigne
     content: 2,
     "not-for-us": 2,
     "no-sender": 1,
+    stale: 0,
     signature: 4,
     certificate: 0,
     untrusted: 0,
   });
+});
+
+Deno.test("[dht H15] SecureDht.get() finds the one genuine value among liars' around the key", async () => {
+  const dht = new MemoryDht(), genuine = await signed({ id: 1n, data: utf8("genuine") });
+  for (let n = 2n; n < 60n; n++) dht.plant(key, { ...genuine, id: n, data: utf8(`lie ${n}`) });
+  dht.plant(key, genuine);
+  const me = open(dht), found = await all(me.get(key));
+  deepStrictEqual(found.map(({ value }) => value.id), [1n]);
+  strictEqual(me.drops.signature, 58);
+});
+
+Deno.test("[dht H19] SecureDht does not go back to an earlier edition while the later one lives", async () => {
+  const dht = new MemoryDht(), me = open(dht), stop = new AbortController(), seen: number[] = [];
+  const [first, second, third] = await Promise.all([1, 2, 3].map((seq) => signed({ seq })));
+  const listening = (async () => {
+    for await (const { type, value } of me.listen(key, { signal: stop.signal })) {
+      if (type === "value" && seen.push(value.seq) === 3) break;
+    }
+  })();
+  dht.plant(key, second!);
+  dht.plant(key, first!); // replayed
+  dht.plant(key, third!);
+  dht.plant(key, second!); // replayed
+  dht.plant(key, third!); // refreshed somewhere else
+  await listening;
+  deepStrictEqual([seen, me.drops.stale], [[2, 3, 3], 2]);
+  const late = me.listen(key)[Symbol.asyncIterator]();
+  strictEqual((await late.next()).value!.value.seq, 3);
+  dht.expire(key, 5n);
+  strictEqual((await late.next()).value!.type, "expired");
+  dht.plant(key, first!); // its owner lost its memory and begins anew, or somebody replays: told apart by who uses it
+  strictEqual((await late.next()).value!.value.seq, 1);
+  await late.return!(undefined);
 });
 
 Deno.test("SecureDht.listen() pairs every expired value with the one that came, and ends with its signal", async () => {

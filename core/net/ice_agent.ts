@@ -1,26 +1,19 @@
 /** The ICE agent: connectivity checks over TCP or UDP, nomination, keepalive. Pure. Spec: connection §2, RFC 8445, RFC 6544. */
-import { type Endpoint, familyOf, hex, type Machine, type Random, type Wake } from "../base/mod.ts";
+import { type Endpoint, familyOf, hex, type Machine, type Random } from "../base/mod.ts";
 import { FrameReader, frameStun } from "./framing.ts";
 import {
   type Candidate,
-  type DialPolicy,
   foundationOf,
   type IceCredentials,
   type IceOffer,
   whyNotDial,
 } from "./ice_candidate.ts";
-import {
-  encodeCheck,
-  encodeKeepalive,
-  encodeRefusal,
-  encodeSuccess,
-  type GoodCheck,
-  type IceRole,
-  judgeCheck,
-  type Refusal,
-  tieWon,
-} from "./ice_check.ts";
+import { encodeCheck, type GoodCheck, type IceRole } from "./ice_check.ts";
+import { type Check, OpenChecks } from "./ice_checks.ts";
+import { Doorkeeper } from "./ice_doorkeeper.ts";
 import { CheckList, type LocalCandidate, type Pair } from "./ice_pairs.ts";
+import { SelectedPairs } from "./ice_selected.ts";
+import type { Conn, IceIn, IceOptions, IceOut, Path, Wire } from "./ice_words.ts";
 import { ICE } from "./limits.ts";
 import {
   ATTR,
@@ -33,104 +26,15 @@ import {
   verifyIntegrity,
 } from "./stun.ts";
 
-export interface IceOptions extends IceCredentials {
-  readonly transport: "udp" | "tcp";
-  /** Who sent the request is controlled; an offerer of media is controlling. */
-  readonly role: IceRole;
-  /** Default regular. */
-  readonly nomination?: "regular" | "aggressive";
-  /** Default fixed: a claimed conflict is answered 487 and never makes us switch. Spec: connection §9 H17. */
-  readonly conflict?: "fixed" | "switch";
-  readonly policy?: DialPolicy;
-}
-
-export type IceIn =
-  | { type: "local"; candidates: readonly LocalCandidate[] }
-  /** The other side's half: checks begin. Only the first one counts. */
-  | { type: "remote"; offer: IceOffer }
-  | { type: "accepted"; conn: number; from: Endpoint; local: LocalCandidate }
-  | { type: "connected"; conn: number }
-  | { type: "refused"; conn: number; code: string }
-  | { type: "bytes"; conn: number; bytes: Uint8Array }
-  | { type: "closed"; conn: number; code?: string }
-  | { type: "datagram"; socket: number; from: Endpoint; bytes: Uint8Array }
-  /** We stopped or started reading the selected connection: silence means nothing meanwhile. */
-  | { type: "paused"; paused: boolean }
-  | { type: "stop" }
-  | Wake;
-
-export type IceOut =
-  | { type: "connect"; conn: number; to: Endpoint }
-  | { type: "write"; conn: number; bytes: Uint8Array }
-  | { type: "close"; conn: number }
-  | { type: "send"; socket: number; to: Endpoint; bytes: Uint8Array }
-  /** Data of the peer: in order on TCP (until something is selected it is early), one datagram on UDP. */
-  | { type: "data"; component: number; bytes: Uint8Array; conn: number | undefined }
-  | {
-    type: "selected";
-    component: number;
-    local: LocalCandidate;
-    remote: Candidate;
-    conn: number | undefined;
-  }
-  /** Every component has its pair. */
-  | { type: "completed" }
-  /** No more connections are wanted: listeners may close. */
-  | { type: "unlisten" }
-  /** Before or after completion; `code` is `net/ice-failed`, `net/ice-lost`, `net/ice-silent`. */
-  | { type: "failed"; code: string; why: string }
-  /** The peer ended the selected connection in order. */
-  | { type: "ended" }
-  | { type: "drop"; why: string }
-  /** For the trace of a connection attempt. */
-  | { type: "note"; what: string; pair?: string; detail?: string };
-
-interface Conn {
-  readonly id: number;
-  readonly from: Endpoint;
-  readonly outgoing: boolean;
-  readonly local: LocalCandidate;
-  readonly reader: FrameReader;
-  open: boolean;
-  /** A signed check or answer went over it. */
-  valid: boolean;
-  /** Data came over it. */
-  used: boolean;
-  unauthorized: number;
-  deadline: number;
-}
-
-interface Check {
-  readonly pair: Pair;
-  readonly id: Uint8Array;
-  readonly bytes: Uint8Array;
-  readonly nominate: boolean;
-  readonly role: IceRole;
-  sends: number;
-  gap: number;
-  due: number;
-}
-
-interface Selected {
-  readonly pair: Pair;
-  keepalive: number;
-  heard: number;
-  asks: number;
-  askAt: number;
-}
-
-/** Where a message came from and where its answer goes. */
-type Path = { conn: Conn } | { socket: number; from: Endpoint; local: LocalCandidate };
-
 export class IceAgent implements Machine<IceIn, IceOut> {
   readonly #list: CheckList;
   readonly #tieBreaker: Uint8Array;
   readonly #locals: LocalCandidate[] = [];
   readonly #remotes: Candidate[] = [];
   readonly #conns = new Map<number, Conn>();
-  readonly #checks = new Map<string, Check>();
-  readonly #selected = new Map<number, Selected>();
-  readonly #probes = new Map<string, Selected>();
+  readonly #checks: OpenChecks;
+  readonly #selected: SelectedPairs;
+  readonly #door: Doorkeeper;
   #remote: IceCredentials | undefined;
   #out: IceOut[] = [];
   #nextConn = 1;
@@ -142,16 +46,22 @@ export class IceAgent implements Machine<IceIn, IceOut> {
   #listening = true;
   /** Components that must get a pair: those both sides have. */
   #components = new Set<number>();
-  #unauthorized = { count: 0, until: 0 };
-  #conflicts = 0;
   #completed = false;
-  #paused = false;
   #over = false;
   wakeAt = Infinity;
 
   constructor(readonly options: IceOptions, readonly random: Random) {
     this.#list = new CheckList(options.role);
     this.#tieBreaker = random.bytes(8);
+    const wire: Wire = {
+      transmit: (pair, bytes) => this.#transmit(pair, bytes),
+      reply: (bytes, path) => this.#reply(bytes, path),
+      drop: (why) => this.#drop(why),
+      note: (what, pair, detail) => this.#note(what, pair, detail),
+    };
+    this.#checks = new OpenChecks(wire, options.transport === "tcp");
+    this.#selected = new SelectedPairs(wire, random, (pair, id) => this.#encode(pair, id, false));
+    this.#door = new Doorkeeper(wire, options, this.#tieBreaker);
   }
 
   get role(): IceRole {
@@ -166,7 +76,7 @@ export class IceAgent implements Machine<IceIn, IceOut> {
   }
   /** True if a selected pair leaves through this socket. */
   uses(socket: number | undefined): boolean {
-    return [...this.#selected.values()].some((s) => s.pair.local.socket === socket);
+    return this.#selected.all.some((pair) => pair.local.socket === socket);
   }
 
   step(now: number, input: IceIn): IceOut[] {
@@ -198,9 +108,7 @@ export class IceAgent implements Machine<IceIn, IceOut> {
       case "datagram":
         return this.#datagram(now, input.socket, input.from, input.bytes);
       case "paused":
-        this.#paused = input.paused;
-        for (const s of this.#selected.values()) s.heard = now;
-        return;
+        return this.#selected.pause(now, input.paused);
       case "stop":
         return this.#finish();
     }
@@ -277,7 +185,7 @@ export class IceAgent implements Machine<IceIn, IceOut> {
   #closed(now: number, id: number, code: string | undefined): void {
     const conn = this.#conns.get(id), pair = this.#pairOf(id);
     this.#conns.delete(id);
-    const selected = [...this.#selected.values()].find((s) => s.pair.conn === id);
+    const selected = pair && this.#selected.get(pair.component) === pair;
     if (selected || (conn?.used && this.#completed)) {
       if (code === undefined) {
         this.#out.push({ type: "ended" });
@@ -286,7 +194,7 @@ export class IceAgent implements Machine<IceIn, IceOut> {
       return this.#failed("net/ice-lost", code);
     }
     if (pair) {
-      for (const [key, check] of this.#checks) if (check.pair === pair) this.#checks.delete(key);
+      this.#checks.forget(pair);
       this.#note("lost", pair, code);
       this.#retry(now, pair, code ?? "closed");
     }
@@ -315,7 +223,7 @@ export class IceAgent implements Machine<IceIn, IceOut> {
       return this.#close(now, conn);
     }
     conn.used = true;
-    this.#heard(now);
+    this.#selected.heard(now);
     this.#out.push({ type: "data", component: conn.local.component, bytes: piece, conn: conn.id });
   }
 
@@ -328,19 +236,12 @@ export class IceAgent implements Machine<IceIn, IceOut> {
     if (pair?.state !== "succeeded" && !this.#heardFrom.has(this.#key(socket, from))) {
       return this.#drop("data-unvalidated");
     }
-    this.#heard(now, local.component);
+    this.#selected.heard(now, local.component);
     this.#out.push({ type: "data", component: local.component, bytes, conn: undefined });
   }
   /** Addresses that sent us a signed check: their data counts even before our own check succeeded. */
   readonly #heardFrom = new Set<string>();
   #key = (socket: number, from: Endpoint) => `${socket} ${from.ip} ${from.port}`;
-
-  #heard(now: number, component?: number): void {
-    for (const [id, s] of this.#selected) {
-      if (component !== undefined && id !== component) continue;
-      s.heard = now, s.asks = 0;
-    }
-  }
 
   // --- messages ---
 
@@ -357,22 +258,21 @@ export class IceAgent implements Machine<IceIn, IceOut> {
     }
     if (message.class === "indication") {
       if ("socket" in path ? this.#heardFrom.has(this.#key(path.socket, path.from)) : path.conn.valid) {
-        this.#heard(now, "socket" in path ? path.local.component : undefined);
+        this.#selected.heard(now, "socket" in path ? path.local.component : undefined);
       }
     } else if (message.class === "request") this.#request(now, message, path);
     else this.#response(now, message, path);
   }
 
   #request(now: number, message: StunMessage, path: Path): void {
-    const verdict = judgeCheck(message, this.options), from = "conn" in path ? path.conn.from : path.from;
-    if ("code" in verdict) return this.#refuse(now, message, verdict, path);
-    if (verdict.role === this.role && this.#conflict(message, verdict, path)) return;
-    this.#reply(encodeSuccess(message.id, from, this.options), path);
+    const verdict = this.#door.judge(now, message, path, this.role, () => this.#switchRole());
+    if (verdict === "close" && "conn" in path) return this.#close(now, path.conn);
+    if (typeof verdict === "string") return;
     const pair = this.#pairFor(verdict, path);
     if ("conn" in path) path.conn.valid = true, path.conn.deadline = Infinity;
     else if (pair) this.#heardFrom.add(this.#key(path.socket, path.from));
     if (!pair) return this.#drop("pair-excess");
-    this.#heard(now, pair.component);
+    this.#selected.heard(now, pair.component);
     this.#patienceEnds = Infinity; // it is alive; counted anew when everything has settled again
     const nominated = verdict.nominate && this.role === "controlled";
     if (pair.state === "succeeded") {
@@ -383,12 +283,7 @@ export class IceAgent implements Machine<IceIn, IceOut> {
     if (pair.state !== "connecting" && pair.state !== "checking") {
       pair.state = "waiting", pair.triggered = true;
       if (this.#remote && "conn" in path) this.#check(now, pair, this.#nominateNow()); // no new socket: no pace to keep
-    } else if ("socket" in path) {
-      for (const check of this.#checks.values()) { // the way is open now: do not wait for the back-off
-        if (check.pair !== pair || check.sends >= ICE.sends) continue;
-        check.due = Math.min(check.due, now + ICE.paceMs), check.gap = ICE.rtoMs / 2;
-      }
-    }
+    } else if ("socket" in path) this.#checks.hurry(now, pair);
   }
 
   #pairFor(check: GoodCheck, path: Path): Pair | undefined {
@@ -425,35 +320,9 @@ export class IceAgent implements Machine<IceIn, IceOut> {
     };
   }
 
-  /** True if the request was answered 487. Spec: RFC 8445 §7.3.1.1, connection §9 H17. */
-  #conflict(message: StunMessage, check: GoodCheck, path: Path): boolean {
-    const won = tieWon(this.#tieBreaker, check.tieBreaker ?? new Uint8Array(8));
-    const theyYield = this.role === "controlling" ? won : !won;
-    if (this.options.conflict === "switch" && !theyYield) {
-      this.#switchRole();
-      return false;
-    }
-    this.#drop("role-conflict");
-    if (this.#conflicts++ < ICE.conflicts) {
-      this.#reply(encodeRefusal({ code: 487, signed: true }, message.id, this.options), path);
-    }
-    return true;
-  }
-
   #switchRole(): void {
     this.#list.switchRole(this.role === "controlling" ? "controlled" : "controlling");
     this.#note("role", undefined, this.role);
-  }
-
-  #refuse(now: number, message: StunMessage, refusal: Refusal, path: Path): void {
-    this.#drop(`check-${refusal.code}`);
-    if ("conn" in path) {
-      if (!refusal.signed && ++path.conn.unauthorized > ICE.unauthorized) return this.#close(now, path.conn);
-    } else if (!refusal.signed) {
-      if (now >= this.#unauthorized.until) this.#unauthorized = { count: 0, until: now + ICE.silentAcceptMs };
-      if (++this.#unauthorized.count > ICE.unauthorized) return; // a flood gets no echo
-    }
-    this.#reply(encodeRefusal(refusal, message.id, this.options), path);
   }
 
   #reply(bytes: Uint8Array, path: Path): void {
@@ -462,8 +331,8 @@ export class IceAgent implements Machine<IceIn, IceOut> {
   }
 
   #response(now: number, message: StunMessage, path: Path): void {
-    const key = hex(message.id), check = this.#checks.get(key), probe = this.#probes.get(key);
-    const pair = check?.pair ?? probe?.pair;
+    const key = hex(message.id), check = this.#checks.get(key);
+    const pair = check?.pair ?? this.#selected.asked(key);
     if (!pair || !this.#remote) return this.#drop("response-unasked");
     const straight = "conn" in path
       ? pair.conn === path.conn.id
@@ -471,7 +340,7 @@ export class IceAgent implements Machine<IceIn, IceOut> {
         pair.remote.port === path.from.port;
     if (!straight) return this.#drop("response-elsewhere");
     const signed = verifyIntegrity(message, shortTermKey(this.#remote.pwd));
-    if (probe && signed) return this.#probes.delete(key), this.#heard(now, pair.component);
+    if (!check && signed) return this.#selected.answered(now, key);
     if (!check) return this.#drop("response-unsigned");
     if (message.class === "error") return this.#checkRefused(now, message, signed, key, check);
     if (!signed || !attributeAddress(message, ATTR.xorMappedAddress)) return this.#drop("response-unsigned");
@@ -490,7 +359,7 @@ export class IceAgent implements Machine<IceIn, IceOut> {
       this.#checks.delete(key);
       this.#drop("role-conflict");
       if (this.options.conflict === "switch" && this.role === check.role) this.#switchRole();
-      if (this.options.conflict === "switch" && this.#conflicts++ < ICE.conflicts) {
+      if (this.#door.mayYield()) {
         return this.#check(now, check.pair, this.#nominateNow());
       }
     } else if (!signed && code !== 400 && code !== 401) return this.#drop("response-unsigned");
@@ -504,7 +373,7 @@ export class IceAgent implements Machine<IceIn, IceOut> {
   /** Aggressive nomination; over TCP for one check at a time, or the two sides could settle on different connections. */
   #nominateNow(): boolean {
     if (this.role !== "controlling" || this.options.nomination !== "aggressive") return false;
-    return this.options.transport === "udp" || ![...this.#checks.values()].some((c) => c.nominate);
+    return this.options.transport === "udp" || !this.#checks.nominating;
   }
 
   #check(now: number, pair: Pair, nominate: boolean): void {
@@ -512,21 +381,22 @@ export class IceAgent implements Machine<IceIn, IceOut> {
     pair.triggered = false;
     const tcp = pair.local.transport === "tcp";
     if (tcp && pair.conn === undefined) return this.#dial(now, pair);
-    const id = this.random.bytes(12);
-    const bytes = encodeCheck({
+    const id = this.random.bytes(12), bytes = this.#encode(pair, id, nominate);
+    if (pair.state !== "succeeded") pair.state = "checking";
+    this.#checks.send(now, id, { pair, bytes, nominate, role: this.role });
+  }
+
+  #encode(pair: Pair, id: Uint8Array, nominate: boolean): Uint8Array {
+    return encodeCheck({
       id,
       role: this.role,
       tieBreaker: this.#tieBreaker,
       local: this.options,
-      remote: this.#remote,
+      remote: this.#remote!,
       component: pair.component,
       index: Math.max(0, this.#locals.indexOf(pair.local)),
       nominate,
     });
-    const gap = tcp ? ICE.answerMs : ICE.rtoMs, sends = tcp ? ICE.sends : 1;
-    if (pair.state !== "succeeded") pair.state = "checking";
-    this.#checks.set(hex(id), { pair, id, bytes, nominate, role: this.role, sends, gap, due: now + gap });
-    this.#transmit(pair, bytes);
   }
 
   #dial(now: number, pair: Pair): void {
@@ -558,21 +428,18 @@ export class IceAgent implements Machine<IceIn, IceOut> {
 
   #select(now: number, pair: Pair): void {
     const before = this.#selected.get(pair.component);
-    const better = !before || (pair.local.transport === "udp" && pair.priority > before.pair.priority);
-    if (!better || before?.pair === pair) return;
-    const keepalive = now + this.#keepaliveGap();
-    this.#selected.set(pair.component, { pair, keepalive, heard: now, asks: 0, askAt: Infinity });
+    const better = !before || (pair.local.transport === "udp" && pair.priority > before.priority);
+    if (!better || before === pair) return;
+    this.#selected.set(now, pair);
     const { component, local, remote, conn } = pair;
     this.#note("selected", pair);
     this.#out.push({ type: "selected", component, local, remote, conn });
-    if (this.#completed || [...this.#components].some((c) => !this.#selected.has(c))) return;
+    if (this.#completed || [...this.#components].some((c) => !this.#selected.get(c))) return;
     this.#completed = true;
     this.#spareEnds = now + ICE.spareMs;
     this.#patienceEnds = Infinity;
     this.#out.push({ type: "completed" });
   }
-
-  #keepaliveGap = () => ICE.keepaliveMs + this.random.float() * ICE.keepaliveJitterMs;
 
   // --- time ---
 
@@ -585,20 +452,11 @@ export class IceAgent implements Machine<IceIn, IceOut> {
       } else this.#drop("connection-silent"), this.#close(now, conn);
       if (this.#over) return;
     }
-    for (const [key, check] of [...this.#checks]) if (check.due <= now) this.#resend(now, key, check);
+    for (const pair of this.#checks.wake(now)) this.#fail(pair, "timeout");
     if (!this.#completed) this.#progress(now);
-    for (const s of this.#selected.values()) if (!this.#over) this.#maintain(now, s);
+    const silent = this.#over ? undefined : this.#selected.wake(now);
+    if (silent) this.#failed("net/ice-silent", `component ${silent.component}`);
     if (this.#spareEnds <= now && !this.#over) this.#closeSpares();
-  }
-
-  #resend(now: number, key: string, check: Check): void {
-    if (check.sends >= ICE.sends) {
-      this.#checks.delete(key);
-      return this.#fail(check.pair, "timeout");
-    }
-    check.sends++, check.gap *= 2;
-    check.due = now + (check.sends === ICE.sends ? ICE.rtoMs * ICE.lastWaitFactor : check.gap);
-    this.#transmit(check.pair, check.bytes);
   }
 
   /** New checks at their pace, nomination, and giving up. */
@@ -613,7 +471,7 @@ export class IceAgent implements Machine<IceIn, IceOut> {
     }
     let settled = true;
     for (const component of this.#components) {
-      if (this.#selected.has(component)) continue;
+      if (this.#selected.get(component)) continue;
       if (this.role === "controlling") this.#nominate(now, component);
       settled &&= this.#list.settled(component) && !this.#nominating.has(component);
     }
@@ -635,37 +493,10 @@ export class IceAgent implements Machine<IceIn, IceOut> {
     this.#check(now, best, true);
   }
 
-  #maintain(now: number, s: Selected): void {
-    if (s.keepalive <= now) {
-      s.keepalive = now + this.#keepaliveGap();
-      this.#transmit(s.pair, encodeKeepalive(this.random.bytes(12)));
-    }
-    if (this.#paused || (s.asks ? s.askAt : s.heard + ICE.quietMs) > now) return;
-    if (s.asks++ >= ICE.quietAsks) return this.#failed("net/ice-silent", `component ${s.pair.component}`);
-    s.askAt = now + ICE.quietGapMs;
-    this.#probe(s);
-  }
-
-  /** Asks whether the selected path still lives: an ordinary check that nominates nothing. */
-  #probe(s: Selected): void {
-    if (!this.#remote) return;
-    const id = this.random.bytes(12), { component } = s.pair;
-    for (const [key, other] of this.#probes) {
-      if (other === s && this.#probes.size > 8) this.#probes.delete(key);
-    }
-    this.#probes.set(hex(id), s);
-    this.#note("probing", s.pair);
-    const [local, remote, tieBreaker] = [this.options, this.#remote, this.#tieBreaker];
-    this.#transmit(
-      s.pair,
-      encodeCheck({ id, role: this.role, tieBreaker, local, remote, component, index: 0, nominate: false }),
-    );
-  }
-
   #closeSpares(): void {
     this.#spareEnds = Infinity, this.#listening = false;
     this.#out.push({ type: "unlisten" });
-    const kept = new Set([...this.#selected.values()].map((s) => s.pair.conn));
+    const kept = new Set(this.#selected.all.map((pair) => pair.conn));
     for (const conn of [...this.#conns.values()]) {
       if (kept.has(conn.id) || conn.used) continue;
       this.#conns.delete(conn.id);
@@ -674,18 +505,13 @@ export class IceAgent implements Machine<IceIn, IceOut> {
   }
 
   #soonest(): number {
-    const times = [this.#patienceEnds, this.#spareEnds];
+    const times = [this.#patienceEnds, this.#spareEnds, this.#checks.wakeAt, this.#selected.wakeAt];
     for (const conn of this.#conns.values()) times.push(conn.deadline);
-    for (const check of this.#checks.values()) times.push(check.due);
-    for (const s of this.#selected.values()) {
-      times.push(s.keepalive);
-      if (!this.#paused) times.push(s.asks ? s.askAt : s.heard + ICE.quietMs);
-    }
     if (!this.#completed && this.#remote) {
       if (this.#list.next()) times.push(this.#nextCheckAt);
       for (const pair of this.#list.pairs) times.push(pair.retryAt);
       for (const [component, since] of this.#firstSuccess) {
-        const open = this.role === "controlling" && !this.#selected.has(component) &&
+        const open = this.role === "controlling" && !this.#selected.get(component) &&
           !this.#nominating.has(component);
         if (open) times.push(since + ICE.nominateMs);
       }
@@ -704,7 +530,7 @@ export class IceAgent implements Machine<IceIn, IceOut> {
     this.#over = true;
     if (this.#listening) this.#out.push({ type: "unlisten" });
     for (const id of this.#conns.keys()) this.#out.push({ type: "close", conn: id });
-    this.#conns.clear(), this.#checks.clear(), this.#probes.clear(), this.#selected.clear();
+    this.#conns.clear(), this.#checks.clear(), this.#selected.clear();
   }
 
   #pairOf = (conn: number): Pair | undefined => this.#list.pairs.find((p) => p.conn === conn);

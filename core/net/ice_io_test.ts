@@ -1,7 +1,9 @@
 import { deepStrictEqual, rejects, strictEqual } from "node:assert/strict";
 import { realClock, realRandom, silentLog } from "../base/mod.ts";
 import { formatIceText, parseIceText } from "./ice_candidate.ts";
-import { type IceEnv, IceLink, IceMedia, type IceNote, type OpenOptions } from "./ice_io.ts";
+import { IceLink } from "./ice_io.ts";
+import { IceMedia } from "./ice_media_io.ts";
+import type { IceEnv, IceNote, OpenOptions } from "./ice_runner_io.ts";
 import { realStreamNet } from "./socket_io.ts";
 
 const env: IceEnv = { clock: realClock, random: realRandom, net: realStreamNet, log: silentLog };

@@ -1,6 +1,7 @@
 /** One ICE session with everything around the agent: gathering, relays, who owns which connection. Pure. Spec: connection §2.2, §3. */
 import { type Endpoint, familyOf, type Machine, type Random } from "../base/mod.ts";
-import { IceAgent, type IceIn, type IceOptions, type IceOut } from "./ice_agent.ts";
+import { IceAgent } from "./ice_agent.ts";
+import type { IceIn, IceOptions, IceOut } from "./ice_words.ts";
 import {
   foundationOf,
   type IceCredentials,

@@ -18,16 +18,9 @@ export {
   whyNotDial,
 } from "./ice_candidate.ts";
 export { type RelayServer } from "./ice_session.ts";
-export {
-  type IceEnv,
-  IceLink,
-  IceMedia,
-  type IceNote,
-  type IcePath,
-  type MapPort,
-  type MediaOptions,
-  type OpenOptions,
-} from "./ice_io.ts";
+export { IceLink } from "./ice_io.ts";
+export { IceMedia, type MediaOptions } from "./ice_media_io.ts";
+export { type IceEnv, type IceNote, type IcePath, type MapPort, type OpenOptions } from "./ice_runner_io.ts";
 export { defaultRoute, type Mapping, PortMapper, type PortMapperOptions, type Route } from "./nat_io.ts";
 export { type NatMethod } from "./nat_mapper.ts";
 export { type Link, type LinkOptions, openLink, type Transport } from "./link.ts";

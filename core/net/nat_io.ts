@@ -1,7 +1,7 @@
 /** Port mapping on sockets: one UDP socket towards the gateway, short HTTP conversations, and where the gateway is. */
 import { readFile } from "node:fs/promises";
 import { CoreError, Driver, type Endpoint, formatIp } from "../base/mod.ts";
-import type { IceEnv } from "./ice_io.ts";
+import type { IceEnv } from "./ice_runner_io.ts";
 import { NAT } from "./limits.ts";
 import { encodeHttp, type HttpAnswer, HttpReader, type HttpRequest } from "./nat_http.ts";
 import { type NatIn, NatMapper, type NatMethod, type NatOut } from "./nat_mapper.ts";

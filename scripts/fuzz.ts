@@ -41,6 +41,7 @@ async function* fuzzFiles(folder: string): AsyncGenerator<string> {
 class Coverage {
   #session = new Session();
   #seen = new Map<string, Uint8Array>();
+  #hunted: [url: string, at: number][] = [];
   reached = 0;
   constructor(readonly guide: readonly string[] | undefined) {
     this.#session.connect();
@@ -59,25 +60,42 @@ class Coverage {
     await this.#post("Profiler.enable");
     await this.#post("Profiler.startPreciseCoverage", { callCount: true, detailed: true });
   }
-  /** How many characters ran since the last call that never ran before; with `add` they count as seen from now on. */
-  async fresh(add: boolean): Promise<number> {
-    const { result = [] } = await this.#post("Profiler.takePreciseCoverage");
-    let fresh = 0;
+  /** What ran since the last call: per source a byte for each character. */
+  async #ran(): Promise<Map<string, Uint8Array>> {
+    const { result = [] } = await this.#post("Profiler.takePreciseCoverage"),
+      sources = new Map<string, Uint8Array>();
     for (const { url, functions } of result) {
       if (!url.startsWith(root.href) || url.includes("node_modules") || url.includes("/fuzz")) continue;
       if (this.guide && !this.guide.some((part) => url.includes(part))) continue;
-      const end = Math.max(...functions.map((f) => f.ranges[0]!.endOffset));
-      const ran = new Uint8Array(end), seen = this.#seen.get(url) ?? new Uint8Array(end);
+      const ran = new Uint8Array(Math.max(...functions.map((f) => f.ranges[0]!.endOffset)));
       for (const { ranges } of functions) { // from the whole function to its innermost blocks
         for (const { startOffset, endOffset, count } of ranges) {
           ran.fill(count ? 1 : 0, startOffset, endOffset);
         }
       }
-      for (let i = 0; i < end; i++) if (ran[i] && !seen[i]) fresh++, seen[i] = add ? 1 : 0;
+      sources.set(url, ran);
+    }
+    return sources;
+  }
+  /** True if code ran since the last look that never ran before; it counts as seen from now on. */
+  async fresh(): Promise<boolean> {
+    this.#hunted = [];
+    for (const [url, ran] of await this.#ran()) {
+      const known = this.#seen.get(url) ?? new Uint8Array(0),
+        seen = new Uint8Array(Math.max(ran.length, known.length));
+      seen.set(known);
+      for (let i = 0; i < ran.length; i++) {
+        if (ran[i] && !seen[i]) seen[i] = 1, this.#hunted.push([url, i]);
+      }
       this.#seen.set(url, seen);
     }
-    if (add) this.reached += fresh;
-    return fresh;
+    this.reached += this.#hunted.length;
+    return this.#hunted.length > 0;
+  }
+  /** True if some of the code found fresh last ran again since the last look. */
+  async again(): Promise<boolean> {
+    const sources = await this.#ran();
+    return this.#hunted.some(([url, i]) => sources.get(url)?.[i]);
   }
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#post("Profiler.stopPreciseCoverage");
@@ -132,7 +150,7 @@ async function fuzz(target: FuzzTarget, until: number): Promise<void> {
     await using coverage = new Coverage(target.guide);
     await coverage.start();
     for (const bytes of corpus) await run(bytes);
-    await coverage.fresh(true);
+    await coverage.fresh();
     while (count < runs && performance.now() < until) {
       let batch: Uint8Array[] = [];
       for (let i = 0; i < BATCH; i++) {
@@ -142,14 +160,14 @@ async function fuzz(target: FuzzTarget, until: number): Promise<void> {
         );
         await run(batch[i]!);
       }
-      if (!await coverage.fresh(false)) continue;
+      if (!await coverage.fresh()) continue;
       while (batch.length > 1) { // halve it until one input is left that reaches new code
         const half = batch.slice(0, batch.length >> 1);
         for (const bytes of half) await run(bytes);
-        batch = await coverage.fresh(false) ? half : batch.slice(half.length);
+        batch = await coverage.again() ? half : batch.slice(half.length);
       }
       await run(batch[0]!);
-      await coverage.fresh(true);
+      if (!await coverage.again()) continue; // it was the state before it, not the input
       if (corpus.length === CORPUS_MOST || known.has(batch[0]!.toHex())) continue;
       known.add(batch[0]!.toHex());
       corpus.push(batch[0]!);

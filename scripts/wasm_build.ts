@@ -13,7 +13,12 @@ interface Module {
   readonly pages: number;
 }
 const MODULES: readonly Module[] = [
-  { name: "dht", folder: "wasm/assembly/dht", limits: { ...KERNEL_LIMITS, idBytes: 20 }, pages: 2560 },
+  {
+    name: "dht",
+    folder: "wasm/assembly/dht",
+    limits: { ...KERNEL_LIMITS, idBytes: 20 },
+    pages: 2560,
+  },
 ];
 
 const root = new URL("../", import.meta.url);
@@ -41,8 +46,8 @@ async function sourcesOf(module: Module): Promise<Map<string, string>> {
   for (const { name } of names.sort((a, b) => a.name < b.name ? -1 : 1)) {
     files.set(`${module.folder}/${name}`, await Deno.readTextFile(path(`${module.folder}/${name}`)));
   }
-  const limits = module.folder + "/limits.ts";
-  return files.set(limits, limitsSource(module.limits));
+  files.set(`${module.folder}/limits.ts`, limitsSource(module.limits));
+  return files;
 }
 
 async function build(module: Module): Promise<Uint8Array> {

@@ -23,6 +23,20 @@ export interface DhtExports {
 
 let compiled: WebAssembly.Module | undefined;
 
+function load(): WebAssembly.Module {
+  return compiled ??= new WebAssembly.Module(Deno.readFileSync(new URL("../dist/dht.wasm", import.meta.url)));
+}
+
+/** Can the module be had: built, and readable by this process? */
+export function hasDhtModule(): boolean {
+  try {
+    return load() !== undefined;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotCapable) return false;
+    throw error;
+  }
+}
+
 /** Gives the module's bytes from elsewhere, as a bundle must that has no files beside it. Before the first kernel. */
 export function useDhtModule(bytes: Uint8Array<ArrayBuffer>): void {
   compiled = new WebAssembly.Module(bytes);
@@ -30,6 +44,5 @@ export function useDhtModule(bytes: Uint8Array<ArrayBuffer>): void {
 
 /** A fresh instance with its own memory. @throws {Deno.errors.NotFound} where `deno task wasm` was not run. */
 export function instantiateDht(): DhtExports {
-  compiled ??= new WebAssembly.Module(Deno.readFileSync(new URL("../dist/dht.wasm", import.meta.url)));
-  return new WebAssembly.Instance(compiled, {}).exports as unknown as DhtExports;
+  return new WebAssembly.Instance(load(), {}).exports as unknown as DhtExports;
 }

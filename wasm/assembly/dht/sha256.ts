@@ -1,4 +1,5 @@
-// SHA-256 of one short message (at most 55 bytes): what a write token needs.
+// SHA-256 of one short message (at most 55 bytes): what a write token needs. Unrolled it would be a quarter quicker
+// and as long as all the rest: not worth it.
 import { SHA_W } from "./memory";
 
 const K = memory.data<u32>([
@@ -27,9 +28,9 @@ export function sha256(count: usize, to: usize): void {
   let e: u32 = 0x510e527f, f: u32 = 0x9b05688c, g: u32 = 0x1f83d9ab, h: u32 = 0x5be0cd19;
   for (let i: usize = 0; i < 256; i += 4) {
     const s1 = rotr<u32>(e, 6) ^ rotr<u32>(e, 11) ^ rotr<u32>(e, 25);
-    const t1 = h + s1 + ((e & f) ^ (~e & g)) + load<u32>(K + i) + load<u32>(SHA_W + i);
+    const t1 = h + s1 + (g ^ (e & (f ^ g))) + load<u32>(K + i) + load<u32>(SHA_W + i);
     const s0 = rotr<u32>(a, 2) ^ rotr<u32>(a, 13) ^ rotr<u32>(a, 22);
-    const t2 = s0 + ((a & b) ^ (a & c) ^ (b & c));
+    const t2 = s0 + ((a & b) | (c & (a | b)));
     h = g;
     g = f;
     f = e;

@@ -5,7 +5,7 @@ import type { Answer, Job, Request } from "./worker_io.ts";
 
 let source: URL = new URL("./worker_io.ts", import.meta.url);
 
-/** For a program bundled into one file: where the worker's code is instead, e.g. a `data:` URL. Before the first use. */
+/** For a program bundled into one file: where the worker's code is instead, a file URL. Before the first use. */
 export function setCryptoWorker(url: URL): void {
   source = url;
 }

@@ -16,6 +16,7 @@ export { LanPort, type LanPortOptions } from "./lan_io.ts";
 export { parseProxyUrl, type ProxyInfo } from "./proxy.ts";
 export { ProxyDht, type ProxyOptions } from "./proxy_io.ts";
 export * from "./secure.ts";
+export type { CertificateSources, DeviceRef } from "./secure_certificates.ts";
 export {
   decodeValue,
   encodeValue,

@@ -2,15 +2,7 @@
  * The secure layer: signs and encrypts what we put, verifies and decrypts what comes. Nothing invalid gets through;
  * plain values do, so whoever needs a sender must ask for one. Spec: dht §2.2, §2.3, §5.
  */
-import {
-  type AccountId,
-  CoreError,
-  type DeviceId,
-  equal,
-  type InfoHash,
-  type Random,
-  unhex,
-} from "../base/mod.ts";
+import { CoreError, equal, type InfoHash, type Random, unhex } from "../base/mod.ts";
 import {
   decryptWith,
   encryptTo,
@@ -22,13 +14,19 @@ import {
 } from "../crypto/mod.ts";
 import type { DhtAccess, GetOptions, Put, PutOptions } from "./access.ts";
 import {
-  CERTIFICATE_TYPE,
   certificateKeys,
   certificateValue,
   decodeCertificate,
   type PublishedCertificate,
 } from "./certificate.ts";
 import { FIELD, type Query } from "./kernel.ts";
+import {
+  Certificates,
+  type CertificateSources,
+  type DeviceRef,
+  fits,
+  remember,
+} from "./secure_certificates.ts";
 import { inOrder, linked } from "./secure_order.ts";
 import {
   decodeContent,
@@ -48,20 +46,10 @@ export interface Identity {
   readonly chain: readonly Uint8Array[];
 }
 
-/** A device by one or both ids of its key. With both, its certificate is found whichever generation published it. */
-export interface DeviceRef {
-  readonly longId?: DeviceId | string;
-  readonly shortId?: InfoHash | AccountId | string;
-}
-
-export interface SecureOptions {
+export interface SecureOptions extends CertificateSources {
   readonly random: Random;
   /** Without one, encrypted values are dropped and nothing can be signed. */
   readonly identity?: Identity;
-  /** The certificate store, asked before the network. */
-  readonly known?: (device: DeviceRef) => PublishedCertificate | undefined;
-  /** Judges a chain from the network; those it refuses are passed over. Without it every chain with the right key is taken. */
-  readonly trusted?: (certificate: PublishedCertificate) => Promise<boolean>;
 }
 
 /** A value that may be used: whatever it claims about its sender was verified. */
@@ -102,14 +90,14 @@ export class SecureDht {
   readonly #options: SecureOptions;
   readonly #own: PublishedCertificate | undefined;
   readonly #seqs = new Map<string, number>();
-  readonly #certificates = new Map<string, PublishedCertificate>();
-  readonly #keys = new Map<string, PublicKey>();
+  readonly #certificates: Certificates;
   #checked = new WeakMap<Value, Promise<CheckedValue | undefined>>();
 
   /** @throws {CoreError} `dht/identity` if key and certificate do not belong together. */
   constructor(dht: DhtAccess, options: SecureOptions) {
     this.#dht = dht;
     this.#options = options;
+    this.#certificates = new Certificates(dht, options, (why) => this.#drop(why));
     const { identity } = options;
     if (!identity) return;
     const { chain, key: { publicKey } } = identity;
@@ -220,37 +208,21 @@ export class SecureDht {
 
   /** A device's certificate: ours, one seen before, the store's, else from the network at both keys at once. */
   async findCertificate(device: DeviceRef, signal?: AbortSignal): Promise<PublishedCertificate | undefined> {
-    const near = this.#near(device);
-    if (near) return near;
-    using stop = linked(signal);
-    const query: Query = { select: [], where: [{ field: FIELD.type, value: CERTIFICATE_TYPE }] };
-    const look = async (key: string) => {
-      for await (const { data, encrypted } of this.#dht.get(key, { query, signal: stop.signal })) {
-        const found = encrypted ? undefined : await this.#judge(data, device);
-        if (found) return found;
-      }
-      throw new CoreError("dht/no-certificate");
-    };
-    try {
-      return this.#remember(await Promise.any(places(device).map(look)));
-    } catch {
-      signal?.throwIfAborted();
-      return undefined; // not there, or nobody could be asked
-    }
+    return this.#own && fits(this.#own.publicKey, device)
+      ? this.#own
+      : await this.#certificates.find(device, signal);
   }
 
   /** A device's key: one that signed something before, else out of its certificate. */
   async findPublicKey(device: DeviceRef, signal?: AbortSignal): Promise<PublicKey | undefined> {
-    for (const id of [device.longId, device.shortId]) {
-      const key = id && this.#keys.get(id);
-      if (key) return key;
-    }
-    return (await this.findCertificate(device, signal))?.publicKey;
+    return this.#own && fits(this.#own.publicKey, device)
+      ? this.#own.publicKey
+      : await this.#certificates.findKey(device, signal);
   }
 
   /** Makes a certificate known without asking anybody. */
   addCertificate(certificate: PublishedCertificate): void {
-    this.#remember(certificate);
+    this.#certificates.add(certificate);
   }
 
   async #check(value: Value): Promise<CheckedValue | undefined> {
@@ -298,8 +270,7 @@ export class SecureDht {
       return this.#drop("signature");
     }
     const key = importPublicKey(owner!);
-    remember(this.#keys, key.longId, key, SECURE_LIMITS.keys);
-    remember(this.#keys, key.shortId, key, SECURE_LIMITS.keys);
+    this.#certificates.addKey(key);
     return key;
   }
 
@@ -328,55 +299,8 @@ export class SecureDht {
     return makeValue({ ...fields, id });
   }
 
-  #near(device: DeviceRef): PublishedCertificate | undefined {
-    if (this.#own && belongs(this.#own, device)) return this.#own;
-    for (const id of [device.longId, device.shortId]) {
-      const seen = id && this.#certificates.get(id);
-      if (seen) return seen;
-    }
-    const stored = this.#options.known?.(device);
-    return stored && belongs(stored, device) ? this.#remember(stored) : undefined;
-  }
-
-  async #judge(data: Uint8Array, device: DeviceRef): Promise<PublishedCertificate | undefined> {
-    let certificate: PublishedCertificate;
-    try {
-      certificate = decodeCertificate(data);
-    } catch (error) {
-      if (error instanceof CoreError) return this.#drop("certificate");
-      throw error;
-    }
-    if (!belongs(certificate, device)) return this.#drop("certificate");
-    const { trusted } = this.#options;
-    return !trusted || await trusted(certificate) ? certificate : this.#drop("untrusted");
-  }
-
-  #remember(certificate: PublishedCertificate): PublishedCertificate {
-    const { longId, shortId } = certificate.publicKey, most = SECURE_LIMITS.certificates;
-    for (const id of [longId, shortId]) remember(this.#certificates, id, certificate, most);
-    return certificate;
-  }
-
   #drop(why: SecureDrop): undefined {
     this.drops[why]++;
     return undefined;
   }
-}
-
-/** True if every id that `device` names is one of the certificate's key. */
-function belongs({ publicKey }: PublishedCertificate, { longId, shortId }: DeviceRef): boolean {
-  if (!longId && !shortId) return false;
-  return (!longId || longId === publicKey.longId) && (!shortId || shortId === publicKey.shortId);
-}
-
-/** Where to look. From a short id alone the key of 2026 cannot be computed, and the reverse. */
-function places({ longId, shortId }: DeviceRef): string[] {
-  return [...(longId ? [sha1(unhex(longId)).toHex()] : []), ...(shortId ? [shortId] : [])];
-}
-
-/** Keeps the newest `most` entries. */
-function remember<K, V>(map: Map<K, V>, key: K, value: V, most: number): void {
-  map.delete(key);
-  map.set(key, value);
-  if (map.size > most) map.delete(map.keys().next().value!);
 }

@@ -13,17 +13,8 @@ import {
   GATEWAY_PORT,
   type MapProtocol,
 } from "./nat_pmp.ts";
-import {
-  encodeAction,
-  encodeSearch,
-  parseActionAnswer,
-  parseDescription,
-  parseSearchAnswer,
-  SSDP,
-  type UpnpAction,
-  type UpnpAnswer,
-  type UpnpService,
-} from "./nat_upnp.ts";
+import { encodeSearch, parseSearchAnswer, SSDP } from "./nat_upnp.ts";
+import { UpnpControl, type UpnpMapping } from "./nat_upnp_control.ts";
 
 export type NatMethod = "pcp" | "pmp" | "upnp";
 
@@ -57,7 +48,7 @@ interface Want {
     | { method: NatMethod; external: number; sends: number; gap: number; due: number; tries: number }
     | undefined;
   held:
-    | { method: NatMethod; external: Endpoint; renewAt: number; service: UpnpService | undefined }
+    | { method: NatMethod; external: Endpoint; renewAt: number; upnp: UpnpMapping | undefined }
     | undefined;
   told: boolean;
 }
@@ -70,25 +61,22 @@ interface Probe {
 
 export class NatMapper implements Machine<NatIn, NatOut> {
   readonly #wants = new Map<number, Want>();
-  readonly #requests = new Map<number, (now: number, answer: HttpAnswer | undefined) => void>();
   readonly #methods: readonly NatMethod[];
   #network: { gateway: string | undefined; local: string } | undefined;
   #ready = new Set<NatMethod>();
   #pmpExternal: string | undefined;
-  #services: UpnpService[] = [];
-  #upnpExternal: string | undefined;
-  #permanentOnly = false;
-  #locations = 0;
+  readonly #upnp: UpnpControl;
   #probes: Probe[] = [];
   #searchEnds = Infinity;
   #searchAgainAt = Infinity;
   #ssdpAgainAt = Infinity;
   #epochs = new Map<NatMethod, { epoch: number; at: number }>();
-  #nextRequest = 1;
   #out: NatOut[] = [];
 
   constructor(readonly random: Random, options: { methods?: readonly NatMethod[] } = {}) {
     this.#methods = options.methods ?? ["pcp", "pmp", "upnp"];
+    const ask = (request: number, http: HttpRequest) => void this.#out.push({ type: "http", request, http });
+    this.#upnp = new UpnpControl(random, ask, (why) => this.#drop(why));
   }
 
   get wakeAt(): number {
@@ -121,12 +109,9 @@ export class NatMapper implements Machine<NatIn, NatOut> {
       case "datagram":
         this.#datagram(now, input.from, input.bytes);
         break;
-      case "http": {
-        const done = this.#requests.get(input.request);
-        this.#requests.delete(input.request);
-        done?.(now, input.answer);
+      case "http":
+        this.#upnp.answer(now, input.request, input.answer);
         break;
-      }
       case "stop":
         for (const id of [...this.#wants.keys()]) this.#release(id);
         this.#forget();
@@ -139,11 +124,10 @@ export class NatMapper implements Machine<NatIn, NatOut> {
   // --- finding gateways ---
 
   #forget(): void {
-    this.#ready = new Set(), this.#services = [], this.#probes = [], this.#epochs = new Map();
-    this.#pmpExternal = this.#upnpExternal = undefined;
-    this.#permanentOnly = false, this.#locations = 0;
+    this.#ready = new Set(), this.#probes = [], this.#epochs = new Map();
+    this.#pmpExternal = undefined;
     this.#searchEnds = this.#searchAgainAt = this.#ssdpAgainAt = Infinity;
-    this.#requests.clear();
+    this.#upnp.forget();
     for (const want of this.#wants.values()) {
       if (want.held) this.#lose(want, "lost");
       want.asking = undefined, want.told = false, want.tried.clear();
@@ -153,7 +137,6 @@ export class NatMapper implements Machine<NatIn, NatOut> {
   #search(now: number): void {
     const { gateway } = this.#network ?? {};
     this.#searchEnds = now + NAT.searchMs, this.#searchAgainAt = Infinity;
-    this.#locations = 0;
     for (const want of this.#wants.values()) want.tried.clear();
     if (gateway) {
       const probes = (["pcp", "pmp"] as const).filter((m) =>
@@ -185,33 +168,7 @@ export class NatMapper implements Machine<NatIn, NatOut> {
     const url = parseSearchAnswer(bytes, from),
       near = gateway ? from.ip === gateway : kindOf(from.ip) !== "public";
     if (!url || !near || !this.#methods.includes("upnp")) return this.#drop("nat-datagram");
-    if (++this.#locations > NAT.gateways) return this.#drop("nat-gateway-excess");
-    this.#http({ to: url, method: "GET" }, (_, answer) => {
-      try {
-        if (answer?.status !== 200) return this.#drop("upnp-description");
-        const known = new Set(this.#services.map((s) => `${s.type} ${s.control.path}`));
-        const fresh = parseDescription(answer.body, url).filter((s) =>
-          !known.has(`${s.type} ${s.control.path}`)
-        );
-        this.#services.push(...fresh);
-      } catch (error) {
-        return this.#drop((error as { code?: string }).code ?? "upnp");
-      }
-      if (this.#services.length && this.#upnpExternal === undefined) this.#askExternal(0);
-    });
-  }
-
-  /** The first service that knows a public address is the one to use. */
-  #askExternal(index: number): void {
-    const service = this.#services[index];
-    if (!service) return;
-    this.#soap(service, { name: "GetExternalIPAddress" }, (at, answer) => {
-      const ip = answer?.ok ? answer.values.get("NewExternalIPAddress") ?? "" : "";
-      if (!/^[0-9.]{7,15}$/.test(ip) || kindOfText(ip) === undefined) return this.#askExternal(index + 1);
-      this.#upnpExternal = ip;
-      this.#services = [service, ...this.#services.filter((s) => s !== service)];
-      this.#found(at, "upnp");
-    });
+    this.#upnp.describe(url, (at) => this.#found(at, "upnp"));
   }
 
   // --- mapping ---
@@ -258,7 +215,13 @@ export class NatMapper implements Machine<NatIn, NatOut> {
       due: method === "upnp" ? Infinity : now,
       tries: 0,
     };
-    if (method === "upnp") this.#askUpnp(want, this.#services[0]!, this.#services[0]!.anyPort);
+    if (method !== "upnp") return;
+    const asking = want.asking, wish = { protocol: want.protocol, port: want.port, external };
+    this.#upnp.map(wish, this.#network!.local, (at, got) => {
+      const stale = want.asking !== asking || this.#wants.get(want.id) !== want;
+      if (stale) return got && this.#upnp.unmap(got, want.protocol);
+      this.#answered(at, want, got?.external, got?.leaseS ?? 0, got);
+    });
   }
 
   #sendAsk(now: number, want: Want): void {
@@ -340,7 +303,7 @@ export class NatMapper implements Machine<NatIn, NatOut> {
     want: Want,
     external: Endpoint | undefined,
     lifetimeS: number,
-    service?: UpnpService,
+    upnp?: UpnpMapping,
   ): void {
     const { method } = want.asking!;
     want.asking = undefined;
@@ -353,7 +316,7 @@ export class NatMapper implements Machine<NatIn, NatOut> {
       ? Infinity
       : now + Math.min(lifetimeS, 7 * NAT.leaseS) * 1000 * NAT.renewAt;
     const same = want.held?.external.ip === external.ip && want.held.external.port === external.port;
-    want.held = { method, external, renewAt, service };
+    want.held = { method, external, renewAt, upnp };
     want.tried.clear(), want.told = false;
     if (!same) this.#out.push({ type: "mapped", id: want.id, external, by: method });
   }
@@ -364,14 +327,7 @@ export class NatMapper implements Machine<NatIn, NatOut> {
     if (!want || !held || !this.#network) return;
     const request = { protocol: want.protocol, internalPort: want.port, externalPort: 0, lifetimeS: 0 };
     const { gateway, local } = this.#network;
-    if (held.method === "upnp") {
-      const action = {
-        name: "DeletePortMapping",
-        protocol: want.protocol,
-        externalPort: held.external.port,
-      } as const;
-      return this.#soap(held.service!, action, () => {});
-    }
+    if (held.upnp) return this.#upnp.unmap(held.upnp, want.protocol);
     const bytes = held.method === "pcp"
       ? encodePcpMap({ ...request, nonce: want.nonce, client: local })
       : encodePmpMap(request);
@@ -385,59 +341,6 @@ export class NatMapper implements Machine<NatIn, NatOut> {
   #unmapped(want: Want, why: string): void {
     if (!want.told) this.#out.push({ type: "unmapped", id: want.id, why });
     want.told = true;
-  }
-
-  // --- UPnP ---
-
-  #askUpnp(want: Want, service: UpnpService, anyPort: boolean): void {
-    const asking = want.asking!, leaseS = this.#permanentOnly ? 0 : NAT.leaseS;
-    const ports = { externalPort: asking.external, internalPort: want.port, client: this.#network!.local };
-    const name = anyPort ? "AddAnyPortMapping" : "AddPortMapping";
-    this.#soap(service, { name, protocol: want.protocol, ...ports, leaseS }, (now, answer) => {
-      if (want.asking !== asking || this.#wants.get(want.id) !== want) return;
-      if (answer?.ok) {
-        const reserved = Number(answer.values.get("NewReservedPort") ?? asking.external);
-        const good = Number.isInteger(reserved) && reserved > 0 && reserved < 65536;
-        const external = good ? { ip: this.#upnpExternal!, port: reserved } : undefined;
-        return this.#answered(now, want, external, leaseS, service);
-      }
-      const code = answer?.code ?? 0;
-      if (++asking.tries >= NAT.tries || !answer) return this.#answered(now, want, undefined, 0);
-      if (code === 725 && !this.#permanentOnly) this.#permanentOnly = true; // only leases without end
-      else if (code === 718 || code === 724) asking.external = this.#otherPort(want, code); // taken; or must equal ours
-      else if (!anyPort) return this.#answered(now, want, undefined, 0);
-      this.#askUpnp(want, service, anyPort && (code === 725 || code === 718));
-    });
-  }
-
-  #otherPort(want: Want, code: number): number {
-    if (code === 724) return want.port;
-    const [low, high] = want.protocol === "tcp" ? NAT.tcpPorts : NAT.udpPorts;
-    return low + Math.floor(this.random.float() * (high - low + 1));
-  }
-
-  #soap(
-    service: UpnpService,
-    action: UpnpAction,
-    done: (now: number, answer: UpnpAnswer | undefined) => void,
-  ): void {
-    const { soapAction, body } = encodeAction(service, action);
-    const headers = { "Content-Type": 'text/xml; charset="utf-8"', SOAPAction: soapAction };
-    this.#http({ to: service.control, method: "POST", headers, body }, (now, answer) => {
-      let read: UpnpAnswer | undefined;
-      try {
-        read = answer && parseActionAnswer(answer.status, answer.body, action.name);
-      } catch (error) {
-        this.#drop((error as { code?: string }).code ?? "upnp");
-      }
-      done(now, read);
-    });
-  }
-
-  #http(http: HttpRequest, done: (now: number, answer: HttpAnswer | undefined) => void): void {
-    const request = this.#nextRequest++;
-    this.#requests.set(request, done);
-    this.#out.push({ type: "http", request, http });
   }
 
   // --- time ---
@@ -465,12 +368,4 @@ export class NatMapper implements Machine<NatIn, NatOut> {
   }
 
   #drop = (why: string): void => void this.#out.push({ type: "drop", why });
-}
-
-function kindOfText(ip: string): string | undefined {
-  try {
-    return kindOf(ip);
-  } catch {
-    return undefined; // not an address
-  }
 }

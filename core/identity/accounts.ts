@@ -22,10 +22,10 @@ import {
   noBelongings,
   parseArchive,
 } from "./archive.ts";
-import { isEmpty, type Lock, packArchive, UNLOCKED, unpackArchive } from "./archive_io.ts";
+import { checkPassword, isEmpty, type Lock, packArchive, UNLOCKED, unpackArchive } from "./archive_io.ts";
 import { type Certificate, chainPem, decodeChain } from "./certificate.ts";
 import { buildCertificate } from "./certificate_build.ts";
-import { buildCrl, type RevocationList, verifyCrl } from "./crl.ts";
+import { buildCrl, decodeCrl, type RevocationList, verifyCrl } from "./crl.ts";
 import { ethAddress, makeEthKey } from "./eth.ts";
 import { LIMITS, RSA_BITS } from "./limits.ts";
 import { makeReceipt, type Receipt, type VerifiedIdentity, verifyReceipt } from "./receipt.ts";
@@ -91,7 +91,7 @@ export class Accounts {
    * @throws {CoreError} `identity/name-size`, `identity/password-size`, `identity/too-many-accounts`, `storage/disk-full`.
    */
   async create(device: NewDevice, password = ""): Promise<AccountRecord> {
-    this.#checkNew(device);
+    this.#checkNew(device), checkPassword(password);
     const salt = this.env.random.bytes(PASSWORD_SALT_BYTES);
     const stretched = password ? stretchPassword(password, salt) : undefined; // beside the keys: both take their time
     stretched?.catch(() => {}); // awaited below
@@ -228,6 +228,17 @@ export class Accounts {
       throw new CoreError("identity/receipt", { why: "device-key" });
     }
     return { ...record, deviceKey, chain, receipt: secrets.receipt, identity, crls };
+  }
+
+  /**
+   * Keeps a verified list of the account that is newer than the one we have: from the next {@linkcode load} on our
+   * siblings' revocations count. Anything else changes nothing.
+   */
+  keepRevocations(id: string, list: RevocationList): void {
+    const { crl, chain } = this.#table.secrets(id), issuer = decodeChain(chain)[1]!;
+    if (list.issuerKey !== issuer.longId) return;
+    if (crl && decodeCrl(crl).revoked.length >= list.revoked.length) return; // lists only grow
+    this.#table.update(id, { crl: list.der });
   }
 
   /** Contacts and conversations that came with the archive this device was made from. */

@@ -134,6 +134,16 @@ Deno.test("Accounts finds an account by its ids and names, and says when a name 
   deepStrictEqual(accounts.list().map(({ id }) => id), [b.id]);
 });
 
+Deno.test("[account H20] Accounts.create() refuses a password or a name out of bounds before making keys", async () => {
+  await using home = memoryHome();
+  const accounts = Accounts.open(home, env), onProgress = () => strictEqual(true, false, "keys were made");
+  await rejects(accounts.create({ ...device, onProgress }, "x".repeat(2000)), {
+    code: "identity/password-size",
+  });
+  const displayName = "x".repeat(200);
+  await rejects(accounts.create({ ...device, displayName, onProgress }), { code: "identity/name-size" });
+});
+
 Deno.test("Accounts.import() stops when asked and leaves nothing", async () => {
   await using home = memoryHome();
   const accounts = Accounts.open(home, env), stop = new AbortController();

@@ -93,9 +93,13 @@ async function keyOf(lock: Lock, salt: Uint8Array): Promise<Uint8Array> {
 }
 
 function checkLock(lock: Lock): void {
-  if ("key" in lock) {
-    if (lock.key.length !== 32) throw wrong();
-  } else if (utf8(lock.password).length > LIMITS.passwordBytes || !lock.password.isWellFormed()) {
+  if ("password" in lock) checkPassword(lock.password);
+  else if (lock.key.length !== 32) throw wrong();
+}
+
+/** @throws {CoreError} `identity/password-size` for one that is too long, or no Unicode text. */
+export function checkPassword(password: string): void {
+  if (utf8(password).length > LIMITS.passwordBytes || !password.isWellFormed()) {
     throw new CoreError("identity/password-size", { limit: LIMITS.passwordBytes });
   }
 }

@@ -1,2 +1,3 @@
 /** Puts the rooms together. Floor 8. */
 export { bringOnline, type OnlineAccount } from "./account_online.ts";
+export { type AccountEvent, AccountsOnline } from "./accounts_online.ts";

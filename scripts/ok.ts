@@ -1,13 +1,25 @@
-/** The one gate: everything that must be green before a change goes out. Says which step failed, and shows why. */
+/**
+ * The one gate: everything that must be green before a change goes out. Says which step failed, and shows why.
+ * `--only NAME` runs a single step.
+ */
 const deno = Deno.execPath(), decoder = new TextDecoder();
-const steps: [name: string, args: string[]][] = [
+const all: [name: string, args: string[]][] = [
   ["fmt", ["fmt", "--check"]],
   ["lint", ["lint"]],
   ["check", ["check", "."]],
   ["layers", ["task", "layers"]],
+  ["wasm", ["task", "wasm", "--check"]],
+  ["conformance", ["task", "conformance"]],
   ["test", ["task", "test"]],
+  ["fuzz corpus", ["task", "fuzz", "--corpus"]],
 ];
 
+const only = Deno.args[0] === "--only" ? Deno.args[1] : undefined;
+const steps = all.filter(([name]) => only === undefined || name === only);
+if (!steps.length) {
+  console.error(`there is no step "${only}"; steps: ${all.map(([name]) => name).join(", ")}`);
+  Deno.exit(2);
+}
 let failed = 0;
 for (const [name, args] of steps) {
   const start = performance.now();

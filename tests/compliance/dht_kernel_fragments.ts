@@ -23,7 +23,7 @@ import {
 } from "./dht_kernel_tools.ts";
 
 export function fragmentsSuite({ make, test, drops, put }: Kit): void {
-  test("[dht 19] fewer than 50 values under 600 bytes travel inside, others as sizes and fragments of at most 1280 bytes", () => {
+  test("[dht 19] [dht 22] fewer than 50 values under 600 bytes travel inside, others as sizes and fragments of at most 1280 bytes", () => {
     const ask = (values: readonly KernelValue[]) => {
       const kernel = make();
       for (const value of values) ok(kernel.setValue(KEY, value));

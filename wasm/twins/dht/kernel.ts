@@ -20,7 +20,9 @@ import { KERNEL_LIMITS as L } from "../../limits.ts";
 import { Answers, type Closest } from "./answers.ts";
 import { type Body, NO_BYTES, readBody } from "./body.ts";
 import { matches } from "./filter.ts";
-import { type Announced, Fragments, type Piece, type Whole } from "./fragments.ts";
+import { Drop } from "./drop.ts";
+import { Fragments, type Whole } from "./fragments.ts";
+import { putAction, readList, readPieces, replyAction, updateAction } from "./messages.ts";
 import { Nodes } from "./nodes.ts";
 import { malformed, networkOf, openPacket, type Packet, placesAt, readPacket } from "./packet.ts";
 import { Rates } from "./rates.ts";
@@ -32,13 +34,6 @@ interface Source {
   readonly from: Endpoint;
   readonly ip: Uint8Array;
   readonly address: string;
-}
-
-/** A drop as an exception: ends the handling of one datagram. */
-class Drop extends Error {
-  constructor(readonly reason: DropReason) {
-    super(reason);
-  }
 }
 
 export class TwinKernel implements DhtKernel {
@@ -328,88 +323,3 @@ function queryOf({ bytes, places }: Packet): QueryName {
 const word = (bytes: Uint8Array, at: number) =>
   String.fromCharCode(...new Reader(bytes, at).strBytes().subarray(0, 8));
 const isQueryName = (name: string): name is QueryName => (QUERY_NAMES as readonly string[]).includes(name);
-
-/** The list `values`: packed values and sizes of others. Entries that are neither are left out, and so are sizes beyond the limit. */
-function readList(bytes: Uint8Array, at: number): { list: Announced[]; tooLarge: number } {
-  const r = new Reader(bytes, at), count = r.array(), list: Announced[] = [];
-  if (count > L.valuesPerMessage) throw new Drop("too-many-values");
-  let tooLarge = 0;
-  for (let index = 0; index < count; index++) {
-    const kind = r.kind();
-    if (kind === "map") {
-      const packed = r.raw();
-      list.push({ index, size: packed.length, bytes: packed });
-    } else if (kind === "int") {
-      const size = r.int();
-      if (size > L.packedBytes) tooLarge++;
-      else if (size > 0) list.push({ index, size: Number(size), bytes: undefined });
-    } else r.skip();
-  }
-  return { list, tooLarge };
-}
-
-/** The map `p` of a fragment packet. */
-function readPieces(bytes: Uint8Array, at: number): Piece[] {
-  const r = new Reader(bytes, at), count = r.map(), pieces: Piece[] = [];
-  if (count < 1 || count > L.piecesPerPacket) throw malformed("p");
-  for (let n = count; n > 0; n--) {
-    const index = r.uint(0xffffffff),
-      places = placesAt(bytes, r.at),
-      o = places.get("o"),
-      d = places.get("d");
-    if (o === undefined || d === undefined) throw malformed("p");
-    pieces.push({ index, offset: new Reader(bytes, o).uint(0xffffffff), data: new Reader(bytes, d).blob() });
-    r.skip();
-  }
-  return pieces;
-}
-
-const usable = (token: Uint8Array | undefined) =>
-  token && token.length > 0 && token.length <= L.tokenBytes ? token : undefined;
-
-function putAction(
-  packet: Packet,
-  id: Uint8Array,
-  body: Body,
-  values: readonly Uint8Array[],
-  from: Endpoint,
-): KernelAction {
-  return { type: "put", id, from, tid: packet.tid, key: body.key, created: body.created, values };
-}
-
-function updateAction(
-  packet: Packet,
-  id: Uint8Array,
-  body: Body,
-  values: readonly Uint8Array[],
-  from: Endpoint,
-): KernelAction {
-  const { expired, refreshed } = body, socket = body.socket ?? 0, token = usable(body.token);
-  return { type: "update", id, from, tid: packet.tid, socket, token, values, expired, refreshed };
-}
-
-function replyAction(
-  { tid, client }: Packet,
-  id: Uint8Array,
-  body: Body,
-  values: readonly Uint8Array[] | undefined,
-  from: Endpoint,
-): KernelAction {
-  const { seenAs, nodes4, nodes6, value, rows, expired, refreshed } = body, token = usable(body.token);
-  return {
-    type: "reply",
-    id,
-    from,
-    tid,
-    client,
-    seenAs,
-    nodes4,
-    nodes6,
-    token,
-    value,
-    values,
-    rows,
-    expired,
-    refreshed,
-  };
-}

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import threading
+import time
 
 sys.path.append(os.path.join(os.environ.get("PYTHONHOME", "/usr"), "lib/python3/dist-packages"))
 import opendht as dht  # noqa: E402
@@ -92,6 +93,28 @@ def do_bootstrap(n, host, port):
 def do_info(n):
     tables = {family: node.getRoutingTablesLog(af) for family, af in (("4", 2), ("6", 10))}
     say(n=n, ok=True, tables=tables, storage=node.getStorageLog(), messages=node.getNodeMessageStats())
+
+
+def do_time(n, count):
+    """Puts and gets one after the other, each of a fresh key; milliseconds of each."""
+    def run():
+        puts, gets, value = [], [], bytes([7] * 100)
+        for _ in range(count):
+            key, done, found = hash_of(os.urandom(20).hex()), threading.Event(), []
+            start = time.perf_counter()
+            node.put(key, dht.Value(value), done_cb=lambda ok, nodes: done.set())
+            done.wait()
+            puts.append(1000 * (time.perf_counter() - start))
+            done.clear()
+            start = time.perf_counter()
+            node.get(key, get_cb=lambda v: found.append(v) or True, done_cb=lambda ok, nodes: done.set())
+            done.wait()
+            gets.append(1000 * (time.perf_counter() - start))
+            if len(found) != 1:
+                return say(n=n, ok=False, error="the value is not there")
+        say(n=n, ok=True, puts=puts, gets=gets)
+
+    threading.Thread(target=run).start()
 
 
 for line in sys.stdin:

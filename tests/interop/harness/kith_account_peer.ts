@@ -1,11 +1,12 @@
 /**
  * Our node with accounts behind JSON lines. argv: `{"home":FOLDER,"bootstrap":["IP:PORT"]}`.
  * In: `{"n":1,"do":"create","name":…}`, `import` (file, password), `export` (id, file, password), `online` (id),
- * `offline` (id), `follow` (id, account). Out: `{"n":1,"ok":true,…}` and `{"event":…,"id":…}` in between.
+ * `offline` (id), `follow` (id, account), `names` (ip, port), `lookup`, `reverse`, `register` (server). Out: `{"n":1,"ok":true,…}` and `{"event":…,"id":…}` in between.
  */
 import { accountId, realClock, realNet, realRandom, silentLog } from "../../../core/base/mod.ts";
 import { Dht } from "../../../core/dht/mod.ts";
-import { Accounts } from "../../../core/identity/mod.ts";
+import { Accounts, ethAddress, UNLOCKED } from "../../../core/identity/mod.ts";
+import { NameClient, serveNames } from "../../../core/names/mod.ts";
 import { bringOnline, type OnlineAccount } from "../../../core/node/mod.ts";
 import { openHome } from "../../../core/storage/mod.ts";
 
@@ -15,7 +16,8 @@ const say = (fields: Record<string, unknown>) => console.log(JSON.stringify(fiel
 const plain = (name: string, value: unknown) =>
   typeof value === "bigint" ? String(value) : name === "list" ? undefined : value;
 
-await using home = await openHome(folder);
+await using owned = new AsyncDisposableStack();
+const home = owned.use(await openHome(folder));
 const accounts = Accounts.open(home, env), device = { deviceName: "kith" };
 await using dht = await Dht.open(env, { bootstrap });
 const online = new Map<string, OnlineAccount>();
@@ -51,6 +53,24 @@ const verbs: Record<string, (args: Record<string, string>) => Promise<Record<str
     online.get(id!)!.online.follow(accountId(account!));
     return Promise.resolve({});
   },
+  names: ({ ip, port }) => {
+    owned.use(serveNames({ home, clock: realClock, ip, port: Number(port) }));
+    return Promise.resolve({});
+  },
+  lookup: async ({ server, word }) => ({
+    found: await new NameClient({ server, clock: realClock }).lookup(word!),
+  }),
+  reverse: async ({ server, account }) => ({
+    found: await new NameClient({ server, clock: realClock }).reverse(accountId(account!)),
+  }),
+  register: async ({ server, id, name }) => ({
+    result: await accounts.withArchive(
+      id!,
+      UNLOCKED,
+      ({ accountKey, ethKey }) =>
+        new NameClient({ server, clock: realClock }).register(name!, accountKey, ethAddress(ethKey)!),
+    ),
+  }),
 };
 
 say({ ready: true });

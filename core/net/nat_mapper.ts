@@ -45,7 +45,7 @@ interface Want {
   readonly tried: Set<NatMethod>;
   /** What is being asked now. */
   asking:
-    | { method: NatMethod; external: number; sends: number; gap: number; due: number; tries: number }
+    | { method: NatMethod; external: number; sends: number; gap: number; due: number }
     | undefined;
   held:
     | { method: NatMethod; external: Endpoint; renewAt: number; upnp: UpnpMapping | undefined }
@@ -213,7 +213,6 @@ export class NatMapper implements Machine<NatIn, NatOut> {
       sends: 0,
       gap: NAT.pmpRtoMs,
       due: method === "upnp" ? Infinity : now,
-      tries: 0,
     };
     if (method !== "upnp") return;
     const asking = want.asking, wish = { protocol: want.protocol, port: want.port, external };

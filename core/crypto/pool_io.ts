@@ -41,13 +41,15 @@ export class WorkerPort {
       worker.unref();
       if (!this.linger) this.#end();
     });
-    worker.on("error", (cause: unknown) => {
-      if (this.#worker !== worker) return;
-      const error = new CoreError("crypto/worker", {}, { cause }), lost = [...this.#waiting.values()];
+    const lost = (cause: unknown) => {
+      if (this.#worker !== worker) return; // we ended it ourselves, or it was mourned already
+      const error = new CoreError("crypto/worker", {}, { cause }), waiting = [...this.#waiting.values()];
       this.#waiting.clear();
       this.#end();
-      for (const { reject } of lost) reject(error);
-    });
+      for (const { reject } of waiting) reject(error);
+    };
+    worker.on("error", lost);
+    worker.on("exit", lost);
     return worker;
   }
 

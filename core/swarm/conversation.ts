@@ -20,7 +20,7 @@ import type { ObjectId } from "./git/objects.ts";
 import { type ConversationIndex } from "./index/index.ts";
 import type { Me } from "./me.ts";
 import { mergeFiles } from "./repo/merge.ts";
-import { mergeBases, reachable } from "./repo/order.ts";
+import { between, mergeBases, reachable } from "./repo/order.ts";
 import { type ConversationProfile, formatProfile, parseProfile } from "./repo/profile.ts";
 import { lacking } from "./repo/reach.ts";
 import { type Files, type Objects, Trees } from "./repo/tree.ts";
@@ -330,6 +330,13 @@ export class Conversation implements AsyncDisposable {
       return [];
     }
     if (reachable(graph, [mine]).has(head)) return [];
+    // Two devices that merge the same words at the same time must not answer each other with merges for ever: a side
+    // that holds nothing but merges more than the other gives way, and of two such sides the one with the smaller id.
+    const said = (tip: CommitId, other: CommitId) =>
+      [...between(graph, [tip], [other])].some((id) => graph(id)!.parents.length < 2);
+    const mineSays = said(mine, head), theirsSays = said(head, mine);
+    if (!mineSays && (theirsSays || head > mine)) this.folder.setHead(head);
+    if (!mineSays || !theirsSays) return [];
     const [base] = mergeBases(graph, mine, head),
       side = async (tip: CommitId) => ({ tip, files: await this.#filesOf(tip) });
     const files = mergeFiles(

@@ -47,6 +47,16 @@ export const LIMITS = {
   waitingPerDevice: 256,
   waitingDevices: 1024,
   postTries: 20,
+  /** Invitations that wait for an answer; the oldest goes first. */
+  invitations: 256,
+  /** Commit notices taken from one device in a minute. */
+  noticesPerMinute: 600,
+  /** Fetches and clones under way at once. */
+  fetches: 8,
+  /** First pause after a failed clone, and the longest, ms. */
+  cloneRetryMs: { first: 5_000, longest: 12 * 3_600_000 },
+  /** How long somebody is shown as typing without saying so again, ms. */
+  typingMs: 12_000,
   /** One text, UTF-8 bytes. */
   textBytes: 1 << 20,
 } as const;

@@ -302,3 +302,6 @@ function readIf(path: string): Uint8Array | undefined {
   }
 }
 const exists = (path: string): boolean => statSync(path, { throwIfNoEntry: false }) !== undefined;
+
+/** Deletes a repository, if it is there. */
+export const removeFolder = (path: string): void => rmSync(path, { recursive: true, force: true });

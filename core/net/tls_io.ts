@@ -23,6 +23,7 @@ export interface TlsOptions<Peer> {
   /**
    * Judges the DER certificates the peer presented, leaf first, 1 to `TLS_LIMITS.chainCertificates` of them. That the
    * peer has the leaf's key is proven, see {@linkcode requireReadableLeaf}; nothing else is. What it throws ends the connection.
+   * It is always waited for.
    */
   readonly checkPeer: (chain: readonly Uint8Array[]) => Peer | Promise<Peer>;
   readonly clock: Clock;
@@ -127,10 +128,12 @@ class Session<Peer> implements TlsStream<Peer> {
     this.protocol = this.#tls.getProtocol() ?? "";
     this.cipher = this.#tls.getCipher()?.name ?? "";
     if (this.protocol !== "TLSv1.3") throw new CoreError("net/tls-version", { protocol: this.protocol });
-    const judged = (async () => await this.options.checkPeer(presentedChain(this.#tls)))();
-    this.peer = await Promise.race([judged, this.#failed.promise]);
+    this.peer = await this.options.checkPeer(presentedChain(this.#tls));
+    if (this.#failure) throw this.#failure; // meanwhile
     this.#open = true;
-    this.#tls.on("data", (bytes: Uint8Array) => this.#plain.push(bytes));
+    this.#tls.on("data", ({ buffer, byteOffset, length }: Uint8Array) => {
+      this.#plain.push(new Uint8Array(buffer, byteOffset, length)); // not a Buffer: its slice() would be a view
+    });
     return this;
   }
 

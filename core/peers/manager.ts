@@ -6,27 +6,15 @@ import { CoreError, isError } from "../base/mod.ts";
 import type { PublicKey } from "../crypto/mod.ts";
 import { decodeCertificate, verifyChain } from "../identity/mod.ts";
 import { type Channel, formatIceText, IceLink, type IceOffer, openLink, parseIceText } from "../net/mod.ts";
+import { Asking } from "./asking.ts";
 import { Doorman } from "./doorman.ts";
 import { LIMITS } from "./limits.ts";
 import { Links, type PeerLink } from "./links.ts";
-import {
-  decodeRequest,
-  encodeRequest,
-  type KeyForm,
-  newRequestId,
-  peerKey,
-  type PeerRequest,
-  REQUEST_USER_TYPE,
-} from "./request.ts";
+import { decodeRequest, type KeyForm, peerKey, type PeerRequest, REQUEST_USER_TYPE } from "./request.ts";
 import { SeenIds } from "./seen.ts";
 import { Trace, type TraceReport } from "./trace.ts";
 import type { ChannelOptions, ConnectOptions, Device, Peer, PeersOptions } from "./words.ts";
 
-/** An attempt of ours that waits for its answer. */
-interface Asked {
-  readonly id: bigint;
-  readonly answer: PromiseWithResolvers<{ request: PeerRequest; form: KeyForm }>;
-}
 /** An attempt of ours: `ready` is any link to the device, whoever made it. */
 interface Dialling {
   readonly ready: PromiseWithResolvers<PeerLink>;
@@ -42,8 +30,7 @@ export class PeerManager implements AsyncDisposable {
   readonly #doorman = new Doorman();
   readonly #links = new Links();
   readonly #dialling = new Map<string, Dialling>();
-  readonly #asked = new Map<string, Asked>(); // by device and id
-  readonly #forms = new Map<string, KeyForm>(); // which key form a device answered on
+  readonly #asking: Asking;
   readonly #traces: Trace[] = [];
   readonly #stop = new AbortController();
   readonly #work = new Set<Promise<unknown>>();
@@ -54,6 +41,7 @@ export class PeerManager implements AsyncDisposable {
   private constructor(readonly options: PeersOptions) {
     const { env, own, seen } = options, [leaf] = own.chain;
     this.#device = { longId: leaf!.longId, shortId: leaf!.id };
+    this.#asking = new Asking(options.dht, env);
     this.#seen = new SeenIds(env.clock.wall(), seen);
   }
 
@@ -181,55 +169,14 @@ export class PeerManager implements AsyncDisposable {
     trace.note("dht", "certificate found", peer.account);
     const ice = await this.#gather("controlled", trace, signal);
     try {
-      const { request, form } = await this.#ask(found.publicKey, ice, connType, trace, signal);
+      const text = formatIceText(ice.offer);
+      const { request, form } = await this.#asking.ask(found.publicKey, text, connType, trace, signal);
       trace.note("answer", `answer came on the ${form} key`);
-      remember(this.#forms, device, form);
       return await this.#finish(ice, parseIceText(request.ice), peer, "out", trace, signal);
     } catch (error) {
       await ice[Symbol.asyncDispose]();
       throw error;
     }
-  }
-
-  /** Puts one request under the keys the device may listen on, and waits for its answer. */
-  async #ask(
-    key: PublicKey,
-    ice: IceLink,
-    connType: string,
-    trace: Trace,
-    signal: AbortSignal,
-  ): Promise<{ request: PeerRequest; form: KeyForm }> {
-    const { env: { clock, random } } = this.options, id = newRequestId(random), name = `${key.longId} ${id}`;
-    const answer = Promise.withResolvers<{ request: PeerRequest; form: KeyForm }>();
-    answer.promise.catch(() => {}); // the put may fail first
-    const onAbort = () => answer.reject(signal.reason);
-    signal.addEventListener("abort", onAbort);
-    this.#asked.set(name, { id, answer });
-    const known = this.#forms.get(key.longId), forms: KeyForm[] = known ? [known] : ["long", "short"];
-    using _late = clock.at(
-      clock.now() + LIMITS.answerMs,
-      () => answer.reject(new CoreError("peers/no-answer")),
-    );
-    try {
-      const body = { id, ice: formatIceText(ice.offer), isAnswer: false, connType };
-      const puts = forms.map((form) => this.#put(key, form, body, signal));
-      trace.note("request", `request put under ${forms.join(" and ")}`, id.toString());
-      Promise.any(puts).then(() => trace.note("request", "request stored"), (errors: AggregateError) => {
-        answer.reject(errors.errors[0]);
-      });
-      return await answer.promise;
-    } catch (error) {
-      this.#forms.delete(key.longId); // next time on both again
-      throw error;
-    } finally {
-      this.#asked.delete(name);
-      signal.removeEventListener("abort", onAbort);
-    }
-  }
-
-  #put(to: PublicKey, form: KeyForm, body: PeerRequest, signal: AbortSignal): Promise<unknown> {
-    const value = { data: encodeRequest(body), userType: REQUEST_USER_TYPE, pushType: body.connType };
-    return this.options.dht.putEncrypted(peerKey(to, form), to, value, { signal });
   }
 
   // ---- what others ask
@@ -257,18 +204,14 @@ export class PeerManager implements AsyncDisposable {
       if (!(error instanceof CoreError)) throw error;
       return this.#drop("request");
     }
-    if (request.isAnswer) return this.#answered(request, sender, form);
+    if (request.isAnswer) {
+      if (!this.#asking.answered(request, sender, form)) this.#drop("answer-unasked");
+      return;
+    }
     if (!this.#seen.first(request.id, this.options.env.clock.wall())) return this.#drop("seen");
     if (!this.#announced) return this.#drop("backlog");
     if (sender.longId === this.#device.longId) return this.#drop("self");
     this.#track(this.#serve(request, sender, form));
-  }
-
-  #answered(request: PeerRequest, sender: PublicKey, form: KeyForm): void {
-    const name = `${sender.longId} ${request.id}`, asked = this.#asked.get(name);
-    if (!asked) return this.#drop("answer-unasked");
-    this.#asked.delete(name);
-    asked.answer.resolve({ request, form });
   }
 
   /** Answers a request, if its author is somebody; else says nothing. */
@@ -332,7 +275,7 @@ export class PeerManager implements AsyncDisposable {
     const ice = await this.#gather("controlling", trace, signal);
     try {
       const body = { id: request.id, ice: formatIceText(ice.offer), isAnswer: true, connType: "" };
-      this.#put(sender, form, body, signal).then(
+      this.#asking.put(sender, form, body, signal).then(
         () => trace.note("answer", `answer stored under ${form}`),
         (error) => ice.abort(error),
       );
@@ -434,11 +377,4 @@ export class PeerManager implements AsyncDisposable {
     this.drops[why] = (this.drops[why] ?? 0) + 1;
     this.options.env.log.debug("request dropped", { why });
   }
-}
-
-/** Keeps the newest `LIMITS.forms`. */
-function remember(map: Map<string, KeyForm>, device: string, form: KeyForm): void {
-  map.delete(device);
-  map.set(device, form);
-  if (map.size > LIMITS.forms) map.delete(map.keys().next().value!);
 }

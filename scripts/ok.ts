@@ -11,7 +11,7 @@ const all: [name: string, args: string[]][] = [
   ["wasm", ["task", "wasm", "--check"]],
   ["conformance", ["task", "conformance"]],
   ["test", ["task", "test"]],
-  ["fuzz corpus", ["task", "fuzz", "--corpus"]],
+  ["fuzz corpus", ["task", "fuzz", "--replay"]],
 ];
 
 const only = Deno.args[0] === "--only" ? Deno.args[1] : undefined;

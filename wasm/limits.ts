@@ -60,7 +60,11 @@ export const KERNEL_LIMITS = {
   /** Incomplete messages: in all, and from one address. */
   partials: 512,
   partialsPerAddress: 32,
-  /** Bytes of incomplete messages (header and announced values): one message, one address, messages nobody asked for, all. */
+  /**
+   * Bytes of incomplete messages (header, announced values, and this much for each of them to keep its place): one
+   * message, one address, messages nobody asked for, all.
+   */
+  placeBytes: 16,
   messageBytes: 2 * 1024 * 1024,
   partialAddressBytes: 4 * 1024 * 1024,
   partialStrangerBytes: 8 * 1024 * 1024,

@@ -131,6 +131,24 @@ export function hostileSuite({ make, test, drops, put }: Kit): void {
     deepStrictEqual([kernel.stats().partial, kernel.stats().partialBytes], [0, 0]);
   });
 
+  test("[dht H9] messages of thousands of tiny values are bounded as well", () => {
+    const kernel = make(), sizes = Array(L.valuesPerMessage).fill(1);
+    for (let i = 0; i < 30; i++) {
+      const from = { ip: `10.0.0.${i}`, port: 1 };
+      kernel.expect(0, 99, from);
+      kernel.packet(0, piece(99, 0, 0, noise(1200, 1)), from);
+      for (let tid = 0; tid < L.partialsPerAddress; tid++) {
+        kernel.packet(0, put(kernel, sizes, {}, from, tid), from);
+      }
+    }
+    const { partial, partialBytes } = kernel.stats();
+    ok(
+      partial <= L.partials && partialBytes <= L.partialBytes && partialBytes > L.partialBytes / 2,
+      `${partial} ${partialBytes}`,
+    );
+    ok(partialBytes > partial * L.valuesPerMessage, "the room each value takes is counted");
+  });
+
   test("[dht H9] early fragments are bounded per message and in number", () => {
     const kernel = make({ addressRate: 100000, globalRate: 100000 });
     kernel.expect(0, 7, LOCAL);

@@ -80,8 +80,8 @@ export function kitOf(name: string, create: (options: KernelOptions) => DhtKerne
     deepStrictEqual(reasons(actions), [reason], hex(bytes.subarray(0, 60)));
     deepStrictEqual([only(actions, "send").length, kernel.stats().drops[reason]], [0, 1]);
   };
-  const put = (kernel: DhtKernel, values: Encodable, more: Body = {}, from = LOCAL) =>
-    query("put", { h: KEY, values, token: kernel.token(from).slice(), ...more });
+  const put = (kernel: DhtKernel, values: Encodable, more: Body = {}, from = LOCAL, t = 7) =>
+    query("put", { h: KEY, values, token: kernel.token(from).slice(), ...more }, { t });
   return { make, test, drops, put };
 }
 export type Kit = ReturnType<typeof kitOf>;

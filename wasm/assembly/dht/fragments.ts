@@ -1,6 +1,6 @@
 // Puts messages together whose values came in pieces. Spec: dht §1.7.
 // Record of 80 bytes: block 4 (cell), who 8 (24), stranger 32, headed 36, head length 40, parts 44, missing 48,
-// bytes 52, early pieces 56, early bytes 60, begun f64 64, fed f64 72; `used` 0.
+// bytes 52, early pieces 56, early bytes 60 (of a headed one: bytes of its values), begun f64 64, fed f64 72; `used` 0.
 // Block of a headed one: head, then 16 bytes per part (index, size, missing, offset of its data), data, a bit per byte
 // of data. Block of an early one: 16 bytes per piece (index, offset, length, offset of its data), data.
 import {
@@ -9,7 +9,7 @@ import {
 } from "./memory";
 import {
   EARLY_BYTES, EARLY_FRAGMENTS, EARLY_PARTIALS, MESSAGE_BYTES, PARTIALS, PARTIALS_PER_ADDRESS, PARTIAL_ADDRESS_BYTES,
-  PARTIAL_BYTES, PARTIAL_IDLE_MS, PARTIAL_STRANGER_BYTES, PARTIAL_TOTAL_MS,
+  PARTIAL_BYTES, PARTIAL_IDLE_MS, PLACE_BYTES, PARTIAL_STRANGER_BYTES, PARTIAL_TOTAL_MS,
 } from "./limits";
 import { give, makeHeap, take } from "./heap";
 
@@ -123,7 +123,7 @@ export function begin(now: f64, stranger: bool, head: usize, headLength: u32, co
   }
   let data: u32 = 0;
   for (let i: u32 = 0; i < count; i++) data += load<u32>(ANNOUNCED + <usize>i * 12, 4);
-  const bytes = headLength + data;
+  const bytes = headLength + data + count * PLACE_BYTES;
   if (!hasRoom(stranger, bytes)) {
     noRoom = 1;
     if (old && !oldHeaded) give(HEAP, oldBlock);
@@ -140,6 +140,7 @@ export function begin(now: f64, stranger: bool, head: usize, headLength: u32, co
   store<u32>(record, headLength, 40);
   store<u32>(record, count, 44);
   store<u32>(record, bytes, 52);
+  store<u32>(record, data, 60);
   partialBytes += bytes;
   memory.copy(block, head, headLength);
   memory.fill(block + bits, 0, (data >> 3) + 1);
@@ -196,7 +197,7 @@ function fill(record: usize, index: u32, offset: u32, data: usize, count: u32): 
   part = table + (<usize>place << 4);
   if (place == parts || load<u32>(part) != index) return false;
   if (<u64>offset + count > load<u32>(part, 4)) return false;
-  const dataAt = (parts << 4) + align(load<u32>(record, 40)), total = load<u32>(record, 52) - load<u32>(record, 40);
+  const dataAt = (parts << 4) + align(load<u32>(record, 40)), total = load<u32>(record, 60);
   const bits = block + align(dataAt + total), at = load<u32>(part, 12), from = at - dataAt + offset;
   for (let b = from; b < from + count; b++) {
     if ((<u32>load<u8>(bits + (b >> 3)) >> (b & 7)) & 1) return false;

@@ -102,7 +102,7 @@ export class Fragments {
     if (old?.head && equal(old.head, head)) return { drops, whole: undefined };
     if (old) this.#remove(name, old);
     if (old?.head) drops.push("fragment-bad");
-    const bytes = list.reduce((sum, { size }) => sum + size, head.length);
+    const bytes = list.reduce((sum, { size }) => sum + size + L.placeBytes, head.length);
     if (!this.#room(address, stranger, bytes)) {
       return { drops: [...drops, "fragment-limit"], whole: undefined };
     }

@@ -31,6 +31,7 @@ export interface Seen {
   readonly packet: Map<string, MsgpackValue>;
 }
 
+type Fields = Record<string, Encodable | undefined>;
 type Handler = (bytes: Uint8Array, from: Endpoint) => void;
 
 export class Lab {
@@ -169,7 +170,7 @@ export class Stranger {
   readonly inbox: Seen[] = [];
   token: Uint8Array | undefined = new Uint8Array(32).fill(7);
   /** Extra entries of its `r` to get and find. */
-  more: (query: Map<string, MsgpackValue>) => Record<string, Encodable> = () => ({});
+  more: (query: Map<string, MsgpackValue>) => Fields = () => ({});
   /** Which queries it answers. */
   answers: ReadonlySet<string> = new Set(["ping", "find", "get", "put", "listen", "refresh", "update"]);
   constructor(readonly lab: Lab, readonly id: Uint8Array, readonly address: Endpoint, network = 0) {
@@ -192,7 +193,7 @@ export class Stranger {
   got(y: string, q?: string): Map<string, MsgpackValue>[] {
     return this.inbox.map((s) => s.packet).filter((p) => p.get("y") === y && (!q || p.get("q") === q));
   }
-  reply(tid: number, body: Record<string, Encodable>): Uint8Array {
+  reply(tid: number, body: Fields): Uint8Array {
     return encode(
       new Map<string, Encodable>([["r", toMap({ id: this.id, ...body })], ["t", tid], ["y", "r"], [
         "v",
@@ -206,7 +207,7 @@ export class Stranger {
     this.inbox.push({ at: this.lab.now, from: formatEndpoint(from), to: "", bytes, packet });
     if (packet.get("y") !== "q" || !this.answers.has(query)) return;
     const lists = query === "get" || query === "find";
-    const body: Record<string, Encodable> = {
+    const body: Fields = {
       sa: parseIp(from.ip),
       ...(lists && this.token && { token: this.token }),
     };
@@ -220,4 +221,5 @@ export class Stranger {
   }
 }
 
-const toMap = (fields: Record<string, Encodable>) => new Map(Object.entries(fields));
+const toMap = (fields: Fields) =>
+  new Map(Object.entries(fields).filter((field): field is [string, Encodable] => field[1] !== undefined));

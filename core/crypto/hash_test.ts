@@ -54,18 +54,39 @@ Deno.test("argon2i() and stretchPassword() give the known key (dht §3.4)", asyn
 });
 
 Deno.test("argon2i() takes salts of other lengths, with and without a password", async () => {
-  // origin: argon2-cffi and @noble/hashes agree; the salt is the PIN and time slot of account §3.1
-  const pin = utf8("ABCD1234154e90");
-  const withPassword = await argon2i("password", pin), empty = await argon2i("", pin);
-  const { argon2i: readable } = await import("@noble/hashes/argon2.js");
-  deepStrictEqual(withPassword, readable(utf8("password"), pin, { t: 16, m: 65536, p: 1, dkLen: 32 }));
-  const { default: sodium } = await import("libsodium-wrappers-sumo");
-  await sodium.ready;
-  const algorithm = sodium.crypto_pwhash_ALG_ARGON2I13;
-  deepStrictEqual(await argon2i("", salt), sodium.crypto_pwhash(32, "", salt, 16, 2 ** 26, algorithm));
-  strictEqual(empty.length, 32);
+  const pin = utf8("ABCD1234154e90"); // a PIN and a time slot (account §3.1); hash-wasm and @noble/hashes agree
+  const key = "a77a41aff448e0a4ae026123e2873d9546f9465751d44d4052381a3ced7fa3bc";
+  strictEqual((await argon2i("password", pin)).toHex(), key);
+  const captured = await stretchPassword("", utf8("1UXSUDVV16d43d")); // captured: a daemon of 2023 exports to a PIN
+  strictEqual(captured.toHex(), "3c16e8274d12c5c26441096a5911abd928679078f0e93e7ee5ec36cd460f2146");
+  strictEqual(sha1(captured).toHex(), "d84f13fb22dd9b4f46d196f7748e2694fb300660"); // where it put the archive
   await rejects(argon2i("x", new Uint8Array(7)), { code: "crypto/salt-size" });
   await rejects(argon2i("x".repeat(5000), salt), { code: "crypto/password-size" });
+});
+
+Deno.test("argon2i() with cheap cost: the three bodies agree wherever they take the same input", async () => {
+  const { argon2i: noble } = await import("@noble/hashes/argon2.js"),
+    { argon2i: wasm } = await import("hash-wasm");
+  const { default: sodium } = await import("libsodium-wrappers-sumo");
+  await sodium.ready;
+  const algorithm = sodium.crypto_pwhash_ALG_ARGON2I13, cost = { t: 3, m: 64, p: 1, dkLen: 32 };
+  for (const password of ["", "password"]) {
+    const expected = sodium.crypto_pwhash(32, password, salt, 3, 64 * 1024, algorithm);
+    deepStrictEqual(noble(utf8(password), salt, cost), expected);
+  }
+  for (const odd of [salt.subarray(0, 8), utf8("ABCD1234154e90")]) {
+    const options = {
+      iterations: 3,
+      memorySize: 64,
+      parallelism: 1,
+      hashLength: 32,
+      outputType: "binary",
+    } as const;
+    deepStrictEqual(
+      noble(utf8("password"), odd, cost),
+      await wasm({ password: "password", salt: odd, ...options }),
+    );
+  }
 });
 
 Deno.test("decryptWithPassword() opens the known blob, refuses a wrong password and an altered blob", async () => {

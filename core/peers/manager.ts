@@ -13,7 +13,7 @@ import { Links, type PeerLink } from "./links.ts";
 import { decodeRequest, type KeyForm, peerKey, type PeerRequest, REQUEST_USER_TYPE } from "./request.ts";
 import { SeenIds } from "./seen.ts";
 import { Trace, type TraceReport } from "./trace.ts";
-import type { ChannelOptions, ConnectOptions, Device, Peer, PeersOptions } from "./words.ts";
+import type { ChannelOptions, ConnectOptions, Device, Peer, PeerEvent, PeersOptions } from "./words.ts";
 
 /** An attempt of ours: `ready` is any link to the device, whoever made it. */
 interface Dialling {
@@ -35,6 +35,7 @@ export class PeerManager implements AsyncDisposable {
   readonly #stop = new AbortController();
   readonly #work = new Set<Promise<unknown>>();
   readonly #device: { longId: string; shortId: string };
+  readonly #watchers = new Set<(event: PeerEvent) => void>();
   #traceId = 0;
   #announced = false;
 
@@ -83,6 +84,12 @@ export class PeerManager implements AsyncDisposable {
   /** Others can find this device from now on, so a request that comes now is a fresh one. Spec: connection §1.5. */
   announced(): void {
     this.#announced = true;
+  }
+
+  /** Calls `watch` for every event until the returned thing is disposed. */
+  watch(watch: (event: PeerEvent) => void): Disposable {
+    this.#watchers.add(watch);
+    return { [Symbol.dispose]: () => void this.#watchers.delete(watch) };
   }
 
   /** The links there are. */
@@ -157,7 +164,7 @@ export class PeerManager implements AsyncDisposable {
       ready.reject(error);
     } finally {
       this.#dialling.delete(device);
-      this.options.onEvent?.({ type: "attempt", trace: trace.report() });
+      this.#tell({ type: "attempt", trace: trace.report() });
     }
   }
 
@@ -232,7 +239,7 @@ export class PeerManager implements AsyncDisposable {
       log.debug("request came to nothing", { device, code });
     } finally {
       this.#doorman.left(device);
-      this.options.onEvent?.({ type: "attempt", trace: trace.report() });
+      this.#tell({ type: "attempt", trace: trace.report() });
     }
   }
 
@@ -342,19 +349,19 @@ export class PeerManager implements AsyncDisposable {
   }
 
   #adopt(link: PeerLink): PeerLink {
-    const { onEvent, env: { log } } = this.options, { device, account } = link.peer;
+    const { env: { log } } = this.options, { device, account } = link.peer;
     if (this.#stop.signal.aborted) link.mux.abort();
     const { first, surplus } = this.#links.add(link);
     log.info("link up", { device, direction: link.direction, path: link.path });
     this.#dialling.get(device)?.ready.resolve(link);
-    if (first) onEvent?.({ type: "connected", account, device });
+    if (first) this.#tell({ type: "connected", account, device });
     if (surplus) void surplus.mux.close();
     for (const { mux } of this.#links.of(device)) { // older ones may be dead without knowing
       if (mux !== link.mux && mux !== surplus?.mux) mux.probe().catch(() => {});
     }
     this.#track(link.mux.done.then((why) => {
       log.info("link down", { device, why: why?.code });
-      if (this.#links.remove(link)) onEvent?.({ type: "disconnected", account, device });
+      if (this.#links.remove(link)) this.#tell({ type: "disconnected", account, device });
       return link.mux[Symbol.asyncDispose]();
     }));
     return link;
@@ -371,6 +378,11 @@ export class PeerManager implements AsyncDisposable {
     const done = work.catch((error) => this.options.env.log.error("connection manager failed", { error }))
       .finally(() => this.#work.delete(done));
     this.#work.add(done);
+  }
+
+  #tell(event: PeerEvent): void {
+    this.options.onEvent?.(event);
+    for (const watch of [...this.#watchers]) watch(event);
   }
 
   #drop(why: string): void {

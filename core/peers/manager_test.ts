@@ -5,6 +5,7 @@ import { importPrivateKey } from "../crypto/mod.ts";
 import { type DhtAccess, SecureDht } from "../dht/mod.ts";
 import { type Certificate, chainPem, decodeChain, type RevocationList } from "../identity/mod.ts";
 import { type Channel, realStreamNet } from "../net/mod.ts";
+import { KeptLinks } from "./kept_links.ts";
 import { LIMITS } from "./limits.ts";
 import { PeerManager } from "./manager.ts";
 import { encodeRequest, type KeyForm, peerKey, REQUEST_USER_TYPE } from "./request.ts";
@@ -437,4 +438,18 @@ Deno.test("[connection H36] PeerManager keeps at most four links to a device", a
   await first.write(Uint8Array.of(1)); // the one with a channel stayed
   await until(() => bob.channels.length > 0, "the channel");
   deepStrictEqual(await bob.channels[0]!.read(), Uint8Array.of(1));
+});
+
+Deno.test("KeptLinks brings a link back when it was lost, and gives a silent device up for a while", async () => {
+  const dht = mem();
+  await using ada = await Node.start(dht, "alice");
+  await using bob = await Node.start(dht, "bob");
+  using kept = new KeptLinks(ada.manager);
+  kept.keep(bob.ids);
+  kept.presence(bob.ids, true);
+  await until(() => ada.manager.links().length === 1, "the first link");
+  ada.manager.links()[0]!.mux.abort();
+  await until(() => ada.manager.links().length === 0, "its end");
+  kept.connectivityChanged(); // no waiting then
+  await until(() => ada.manager.links().length === 1, "the second link");
 });

@@ -9,6 +9,8 @@ export const LIMITS = {
   /** Usable nodes of a search list; bad ones come on top, up to `searchBad`. */
   searchNodes: 14,
   searchBad: 25,
+  /** How often a search whose nodes are nearly all dead takes in the next nearest we know. */
+  searchRefills: 2,
   /** Nodes of one search asked at the same time. */
   searchParallel: 4,
   /** Living nodes that end a search although others are slow. */

@@ -77,6 +77,8 @@ export class Search {
   done = false;
   stepAt = -Infinity;
   #refilledAt = -Infinity;
+  /** How often in a row nearly all nodes of the list were found dead. */
+  #refills = 0;
   /** Since work began: when, and packets sent for it. */
   startedAt: number;
   messages = 0;
@@ -100,7 +102,7 @@ export class Search {
   /** New work: fills the list from what we know and steps at once. */
   start(): void {
     if (this.done || this.expired) {
-      this.#looking = true, this.messages = 0, this.startedAt = this.host.now;
+      this.#looking = true, this.messages = this.#refills = 0, this.startedAt = this.host.now;
     }
     this.done = this.expired = false;
     this.#refill();
@@ -211,6 +213,10 @@ export class Search {
     const level = this.syncLevel(now);
     if (this.isSynced(now)) {
       if (this.settled) {
+        if (this.leading(LIMITS.searchEnough).length < LIMITS.searchEnough && this.#lookFarther()) {
+          return this.wake();
+        }
+        this.#refills = 0;
         if (this.#looking) this.#looking = false, host.looked(this);
         this.gets.finish();
         this.announces.finish();
@@ -225,7 +231,7 @@ export class Search {
     this.gets.send(now);
     const dead = this.nodes.findIndex((entry) => !entry.node.expired);
     if ((dead < 0 ? this.nodes.length : dead) >= Math.min(this.nodes.length, LIMITS.searchBad)) {
-      return this.#expire();
+      return this.#lookFarther() ? this.wake() : this.#expire();
     }
     this.#arm(now);
   }
@@ -246,6 +252,16 @@ export class Search {
     for (const entry of this.nodes) this.#release(entry, false);
     this.done = true;
     this.host.timers.cancel(this.#timer);
+  }
+  /** Nearly all are dead, but the next nearest we know of may live: half the network may have gone. True if there are some. */
+  #lookFarther(): boolean {
+    if (this.#refills++ >= LIMITS.searchRefills) return false;
+    const dead = this.nodes.filter((entry) => entry.node.expired);
+    this.nodes = this.nodes.filter((entry) => !entry.node.expired);
+    for (const entry of dead) this.#release(entry);
+    const before = this.nodes.length;
+    this.#refill();
+    return this.nodes.length > before;
   }
   #expire(): void {
     this.expired = true;

@@ -46,7 +46,8 @@ export class Jami26 implements JamiDaemon {
   /** Calls the daemon by its own name for it. @throws if it says no. */
   async call(method: string, ...args: unknown[]): Promise<unknown> {
     const n = this.#next++, since = this.process.mark();
-    await this.process.write(JSON.stringify({ n, do: method, args }) + "\n");
+    const sent = args.map((arg) => arg instanceof Uint8Array ? { $bytes: arg.toHex() } : arg);
+    await this.process.write(JSON.stringify({ n, do: method, args: sent }) + "\n");
     const answer = JSON.parse((await this.process.line(new RegExp(`^\\{"n":${n},.*`), 20_000, since))[0]);
     if (!answer.ok) throw new Error(`${this.process.name}: ${method}: ${answer.error}`);
     return answer.result;

@@ -18,6 +18,7 @@ const WATCHED = [
   "IncomingTrustRequest",
   "ConversationRequestReceived",
   "ConversationReady",
+  "ConversationMemberEvent",
   "SwarmMessageReceived",
 ];
 
@@ -32,6 +33,11 @@ function toDaemon(value) {
     const list = new jami.VectMap();
     for (const item of value) list.add(toDaemon(item));
     return list;
+  }
+  if ("$bytes" in value) {
+    const blob = new jami.Blob();
+    for (const byte of Buffer.from(value.$bytes, "hex")) blob.add(byte);
+    return blob;
   }
   const map = new jami.StringMap();
   for (const [key, inner] of Object.entries(value)) map.set(key, String(inner));

@@ -1,4 +1,5 @@
 /** The Jami daemon of 2023 (Debian's jamid) in a host of the lab, driven over a message bus of its own. */
+import { Buffer } from "node:buffer";
 import type { EventEmitter } from "node:events";
 import * as dbus from "@jellybrick/dbus-next";
 import { type JamiDaemon, SignalLog } from "./daemon.ts";
@@ -59,7 +60,7 @@ export class Jamid23 implements JamiDaemon {
   async call(method: string, ...args: unknown[]): Promise<unknown> {
     const manager = this.managers.find((methods) => method in methods);
     if (!manager) throw new TypeError(`jamid has no ${method}`);
-    return await manager[method]!(...args);
+    return await manager[method]!(...args.map((arg) => arg instanceof Uint8Array ? Buffer.from(arg) : arg));
   }
 
   accountFolder(account: string): string {

@@ -93,8 +93,18 @@ export function peerTest(
   });
 }
 
+/** The Node binary: `KITH_NODE`, or the first in PATH. The newer loader needs the file itself. */
 function nodePath(): string {
-  return Deno.env.get("KITH_NODE") ?? "/usr/bin/node";
+  const given = Deno.env.get("KITH_NODE");
+  if (given) return given;
+  for (const folder of (Deno.env.get("PATH") ?? "").split(":")) {
+    try {
+      if (Deno.statSync(`${folder}/node`).isFile) return Deno.realPathSync(`${folder}/node`);
+    } catch {
+      continue; // not in this folder
+    }
+  }
+  return "/usr/bin/node";
 }
 
 async function exists(path: string): Promise<boolean> {

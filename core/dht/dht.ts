@@ -10,6 +10,7 @@ import {
   unhex,
 } from "../base/mod.ts";
 import { verifySignature } from "../crypto/mod.ts";
+import { createKernel } from "../../wasm/mod.ts";
 import type { DhtAccess, GetOptions, Heard, Put, PutOptions } from "./access.ts";
 import type { Cell, Query } from "./kernel.ts";
 import { LIMITS } from "./limits.ts";
@@ -73,7 +74,8 @@ export class Dht implements DhtAccess, AsyncDisposable {
     const id = rest.id ?? (state && stateId(state));
     const opened = await DhtPort.open(env, { port, ip });
     const { local } = opened.socket, families = local.ip.includes(":") ? [4, 6] as const : [4] as const;
-    const node = new DhtNode({ ...rest, ...(id && { id }), random: env.random, families });
+    const { kernel = createKernel } = rest;
+    const node = new DhtNode({ ...rest, ...(id && { id }), random: env.random, families, kernel });
     const dht = new Dht(env, node, opened, verify);
     if (state) opened.feed({ type: "import", state, wall: env.clock.wall() });
     if (hosts.length) opened.feed({ type: "bootstrap", hosts });

@@ -1,11 +1,12 @@
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
+import { memoryHome } from "../storage/mod.ts";
 import { LIMITS } from "./limits.ts";
 import { SeenIds, type SeenStore } from "./seen.ts";
+import { seenStore } from "./seen_store.ts";
 
-function memoryStore(): SeenStore & { kept: Map<bigint, number> } {
+function mapStore(): SeenStore {
   const kept = new Map<bigint, number>();
   return {
-    kept,
     load: () => [...kept],
     add: (id, wall) => void kept.set(id, wall),
     prune: (before) => {
@@ -14,17 +15,26 @@ function memoryStore(): SeenStore & { kept: Map<bigint, number> } {
   };
 }
 
-Deno.test("[connection H5] SeenIds lets an id through once, also after a restart, until a day has passed", () => {
-  const store = memoryStore(), before = new SeenIds(0, store);
+Deno.test("[connection H5] SeenIds lets an id through once, also after a restart, until a day has passed", async () => {
+  await using home = memoryHome();
+  onceADay(mapStore());
+  onceADay(seenStore(home, "a"));
+  onceADay(seenStore(home, "b")); // another account has ids of its own
+  deepStrictEqual([...seenStore(home, "a").load()].map(([id]) => id), [1n, 2n ** 53n]);
+});
+
+function onceADay(store: SeenStore): void {
+  const before = new SeenIds(0, store);
   deepStrictEqual([before.first(1n, 0), before.first(1n, 5), before.first(2n, 1000)], [true, false, true]);
   const after = new SeenIds(2000, store);
   deepStrictEqual([after.first(1n, 2000), after.first(3n, 2000)], [false, true]);
   const tomorrow = new SeenIds(LIMITS.seenMs + 500, store);
-  deepStrictEqual([tomorrow.first(1n, LIMITS.seenMs + 500), tomorrow.first(2n, LIMITS.seenMs + 500)], [
-    true,
-    false,
-  ]);
-});
+  const noon = LIMITS.seenMs + 500;
+  deepStrictEqual([tomorrow.first(1n, noon), tomorrow.first(2n, noon)], [true, false]);
+  tomorrow.first(2n ** 53n, noon);
+  strictEqual(new SeenIds(noon, store).first(2n ** 53n, noon), false);
+  store.prune(noon);
+}
 
 Deno.test("[connection H5] SeenIds remembers a bounded number", () => {
   const seen = new SeenIds(0);

@@ -1,6 +1,6 @@
 /** The ICE agent: connectivity checks over TCP or UDP, nomination, keepalive. Pure. Spec: connection §2, RFC 8445, RFC 6544. */
 import { type Endpoint, familyOf, hex, type Machine, type Random } from "../base/mod.ts";
-import { FrameReader, frameStun } from "./framing.ts";
+import { frameStun } from "./framing.ts";
 import {
   type Candidate,
   foundationOf,
@@ -10,7 +10,9 @@ import {
 } from "./ice_candidate.ts";
 import { encodeCheck, type GoodCheck, type IceRole } from "./ice_check.ts";
 import { type Check, OpenChecks } from "./ice_checks.ts";
+import { Conns } from "./ice_conns.ts";
 import { Doorkeeper } from "./ice_doorkeeper.ts";
+import { Nomination } from "./ice_nomination.ts";
 import { CheckList, type LocalCandidate, type Pair } from "./ice_pairs.ts";
 import { SelectedPairs } from "./ice_selected.ts";
 import type { Conn, IceIn, IceOptions, IceOut, Path, Wire } from "./ice_words.ts";
@@ -31,7 +33,8 @@ export class IceAgent implements Machine<IceIn, IceOut> {
   readonly #tieBreaker: Uint8Array;
   readonly #locals: LocalCandidate[] = [];
   readonly #remotes: Candidate[] = [];
-  readonly #conns = new Map<number, Conn>();
+  readonly #conns = new Conns();
+  readonly #nomination = new Nomination();
   readonly #checks: OpenChecks;
   readonly #selected: SelectedPairs;
   readonly #door: Doorkeeper;
@@ -39,11 +42,6 @@ export class IceAgent implements Machine<IceIn, IceOut> {
   #out: IceOut[] = [];
   #nextConn = 1;
   #nextCheckAt = 0;
-  #firstSuccess = new Map<number, number>();
-  #nominating = new Set<number>();
-  #patienceEnds = Infinity;
-  #spareEnds = Infinity;
-  #listening = true;
   /** Components that must get a pair: those both sides have. */
   #components = new Set<number>();
   #completed = false;
@@ -144,24 +142,16 @@ export class IceAgent implements Machine<IceIn, IceOut> {
   // --- connections ---
 
   #accepted(now: number, conn: number, from: Endpoint, local: LocalCandidate): void {
-    const waiting = [...this.#conns.values()].filter((c) => !c.outgoing).length;
-    if (waiting >= ICE.accepted || !this.#listening) {
-      this.#drop(this.#listening ? "connection-excess" : "connection-late");
-      return void this.#out.push({ type: "close", conn });
-    }
-    this.#conns.set(conn, this.#newConn(conn, from, local, false, now + ICE.silentAcceptMs));
-  }
-
-  #newConn(id: number, from: Endpoint, local: LocalCandidate, outgoing: boolean, deadline: number): Conn {
-    const reader = new FrameReader();
-    const counts = { open: !outgoing, valid: false, used: false, unauthorized: 0 };
-    return { id, from, local, outgoing, deadline, reader, ...counts };
+    const why = this.#conns.accept(now, conn, from, local);
+    if (!why) return;
+    this.#drop(why);
+    this.#out.push({ type: "close", conn });
   }
 
   #connected(now: number, id: number): void {
     const conn = this.#conns.get(id), pair = this.#pairOf(id);
     if (!conn || !pair) return void this.#out.push({ type: "close", conn: id });
-    conn.open = true, conn.deadline = Infinity;
+    conn.deadline = Infinity;
     this.#note("connected", pair);
     this.#check(now, pair, this.#nominateNow());
   }
@@ -183,8 +173,7 @@ export class IceAgent implements Machine<IceIn, IceOut> {
   }
 
   #closed(now: number, id: number, code: string | undefined): void {
-    const conn = this.#conns.get(id), pair = this.#pairOf(id);
-    this.#conns.delete(id);
+    const conn = this.#conns.delete(id), pair = this.#pairOf(id);
     const selected = pair && this.#selected.get(pair.component) === pair;
     if (selected || (conn?.used && this.#completed)) {
       if (code === undefined) {
@@ -210,19 +199,18 @@ export class IceAgent implements Machine<IceIn, IceOut> {
     if (!conn) return;
     conn.reader.push(
       bytes,
-      (message) => this.#conns.has(id) && this.#message(now, message, { conn }),
-      (piece) => this.#conns.has(id) && this.#stream(now, conn, piece),
+      (message) => this.#conns.get(id) && this.#message(now, message, { conn }),
+      (piece) => this.#conns.get(id) && this.#stream(now, conn, piece),
     );
   }
 
   /** Data before a signed check is nobody's; after the first data nothing but that connection is read. */
   #stream(now: number, conn: Conn, piece: Uint8Array): void {
-    const other = [...this.#conns.values()].find((c) => c.used && c !== conn);
-    if (!conn.valid || other) {
-      this.#drop(other ? "data-second-connection" : "data-unvalidated");
+    const why = this.#conns.carry(conn);
+    if (why) {
+      this.#drop(why);
       return this.#close(now, conn);
     }
-    conn.used = true;
     this.#selected.heard(now);
     this.#out.push({ type: "data", component: conn.local.component, bytes: piece, conn: conn.id });
   }
@@ -273,7 +261,7 @@ export class IceAgent implements Machine<IceIn, IceOut> {
     else if (pair) this.#heardFrom.add(this.#key(path.socket, path.from));
     if (!pair) return this.#drop("pair-excess");
     this.#selected.heard(now, pair.component);
-    this.#patienceEnds = Infinity; // it is alive; counted anew when everything has settled again
+    this.#nomination.calm(); // it is alive; counted anew when everything has settled again
     const nominated = verdict.nominate && this.role === "controlled";
     if (pair.state === "succeeded") {
       if (nominated) this.#select(now, pair);
@@ -349,7 +337,7 @@ export class IceAgent implements Machine<IceIn, IceOut> {
     else this.#heardFrom.add(this.#key(path.socket, path.from));
     this.#note(check.nominate ? "nominated" : "checked", pair);
     this.#list.succeeded(pair);
-    if (!this.#firstSuccess.has(pair.component)) this.#firstSuccess.set(pair.component, now);
+    this.#nomination.succeeded(now, pair.component);
     if (check.nominate || pair.nominateLater) this.#select(now, pair);
   }
 
@@ -402,7 +390,7 @@ export class IceAgent implements Machine<IceIn, IceOut> {
   #dial(now: number, pair: Pair): void {
     const conn = this.newConn();
     pair.conn = conn, pair.state = "connecting", pair.retryAt = Infinity;
-    this.#conns.set(conn, this.#newConn(conn, pair.remote, pair.local, true, now + ICE.connectMs));
+    this.#conns.dial(now, conn, pair.remote, pair.local);
     this.#out.push({ type: "connect", conn, to: { ip: pair.remote.ip, port: pair.remote.port } });
     this.#note("connecting", pair);
   }
@@ -421,7 +409,7 @@ export class IceAgent implements Machine<IceIn, IceOut> {
 
   #fail(pair: Pair, why: string): void {
     pair.state = "failed", pair.triggered = false, pair.retryAt = Infinity;
-    this.#nominating.delete(pair.component);
+    this.#nomination.failed(pair.component);
     this.#note("failed", pair, why);
     this.#list.thaw();
   }
@@ -436,16 +424,15 @@ export class IceAgent implements Machine<IceIn, IceOut> {
     this.#out.push({ type: "selected", component, local, remote, conn });
     if (this.#completed || [...this.#components].some((c) => !this.#selected.get(c))) return;
     this.#completed = true;
-    this.#spareEnds = now + ICE.spareMs;
-    this.#patienceEnds = Infinity;
+    this.#conns.completed(now);
+    this.#nomination.calm();
     this.#out.push({ type: "completed" });
   }
 
   // --- time ---
 
   #timers(now: number): void {
-    for (const conn of [...this.#conns.values()]) {
-      if (conn.deadline > now) continue;
+    for (const conn of this.#conns.overdue(now)) {
       if (conn.outgoing) {
         this.#out.push({ type: "close", conn: conn.id });
         this.#refused(now, conn.id, "ETIMEDOUT");
@@ -456,7 +443,7 @@ export class IceAgent implements Machine<IceIn, IceOut> {
     if (!this.#completed) this.#progress(now);
     const silent = this.#over ? undefined : this.#selected.wake(now);
     if (silent) this.#failed("net/ice-silent", `component ${silent.component}`);
-    if (this.#spareEnds <= now && !this.#over) this.#closeSpares();
+    if (!this.#over) this.#closeSpares(now);
   }
 
   /** New checks at their pace, nomination, and giving up. */
@@ -472,50 +459,34 @@ export class IceAgent implements Machine<IceIn, IceOut> {
     let settled = true;
     for (const component of this.#components) {
       if (this.#selected.get(component)) continue;
-      if (this.role === "controlling") this.#nominate(now, component);
-      settled &&= this.#list.settled(component) && !this.#nominating.has(component);
+      const chosen = this.role === "controlling" && this.#nomination.choose(now, component, this.#list);
+      if (chosen) this.#check(now, chosen, true);
+      settled &&= this.#list.settled(component) && !this.#nomination.running(component);
     }
-    if (!settled) this.#patienceEnds = Infinity;
-    else if (this.#patienceEnds === Infinity) this.#patienceEnds = now + ICE.patienceMs;
-    else if (this.#patienceEnds <= now) {
-      this.#failed("net/ice-failed", this.#list.best(1) ? "not-nominated" : "no-path");
-    }
+    if (!this.#nomination.exhausted(now, settled)) return;
+    const reached = [...this.#components].some((c) => this.#list.best(c));
+    this.#failed("net/ice-failed", reached ? "not-nominated" : "no-path");
   }
 
-  /** Regular nomination: the best valid pair, once waiting cannot improve it or has lasted long enough. */
-  #nominate(now: number, component: number): void {
-    const best = this.#list.best(component), since = this.#firstSuccess.get(component);
-    if (!best || since === undefined || this.#nominating.has(component)) return;
-    const ready = now >= since + ICE.nominateMs || this.#list.bestIsFinal(component) ||
-      this.#list.settled(component);
-    if (!ready) return;
-    this.#nominating.add(component);
-    this.#check(now, best, true);
-  }
-
-  #closeSpares(): void {
-    this.#spareEnds = Infinity, this.#listening = false;
+  #closeSpares(now: number): void {
+    const spares = this.#conns.spares(now, new Set(this.#selected.all.map((pair) => pair.conn)));
+    if (!spares) return;
     this.#out.push({ type: "unlisten" });
-    const kept = new Set(this.#selected.all.map((pair) => pair.conn));
-    for (const conn of [...this.#conns.values()]) {
-      if (kept.has(conn.id) || conn.used) continue;
-      this.#conns.delete(conn.id);
-      this.#out.push({ type: "close", conn: conn.id });
-    }
+    for (const { id } of spares) this.#out.push({ type: "close", conn: id });
   }
 
   #soonest(): number {
-    const times = [this.#patienceEnds, this.#spareEnds, this.#checks.wakeAt, this.#selected.wakeAt];
-    for (const conn of this.#conns.values()) times.push(conn.deadline);
-    if (!this.#completed && this.#remote) {
-      if (this.#list.next()) times.push(this.#nextCheckAt);
-      for (const pair of this.#list.pairs) times.push(pair.retryAt);
-      for (const [component, since] of this.#firstSuccess) {
-        const open = this.role === "controlling" && !this.#selected.get(component) &&
-          !this.#nominating.has(component);
-        if (open) times.push(since + ICE.nominateMs);
-      }
-    }
+    const times = [
+      this.#nomination.patienceEnds,
+      this.#checks.wakeAt,
+      this.#selected.wakeAt,
+      this.#conns.wakeAt,
+    ];
+    if (this.#completed || !this.#remote) return Math.min(...times);
+    if (this.#list.next()) times.push(this.#nextCheckAt);
+    for (const pair of this.#list.pairs) times.push(pair.retryAt);
+    if (this.role !== "controlling") return Math.min(...times);
+    for (const c of this.#components) if (!this.#selected.get(c)) times.push(this.#nomination.chooseAt(c));
     return Math.min(...times);
   }
 
@@ -528,8 +499,8 @@ export class IceAgent implements Machine<IceIn, IceOut> {
 
   #finish(): void {
     this.#over = true;
-    if (this.#listening) this.#out.push({ type: "unlisten" });
-    for (const id of this.#conns.keys()) this.#out.push({ type: "close", conn: id });
+    if (this.#conns.listening) this.#out.push({ type: "unlisten" });
+    for (const id of this.#conns.ids) this.#out.push({ type: "close", conn: id });
     this.#conns.clear(), this.#checks.clear(), this.#selected.clear();
   }
 

@@ -64,7 +64,6 @@ export interface Conn {
   readonly outgoing: boolean;
   readonly local: LocalCandidate;
   readonly reader: FrameReader;
-  open: boolean;
   /** A signed check or answer went over it. */
   valid: boolean;
   /** Data came over it. */

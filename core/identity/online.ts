@@ -7,6 +7,7 @@ import {
   type Clock,
   CoreError,
   type DeviceId,
+  type InfoHash,
   isError,
   type Log,
   type Random,
@@ -107,6 +108,11 @@ export class AccountOnline implements AsyncDisposable {
   /** What is known of an account we follow. */
   presence(account: AccountId): PresenceReport | undefined {
     return this.#presence.of(account);
+  }
+
+  /** The SHA-1 id of an announced device of an account we follow. */
+  legacyDevice(account: AccountId, device: DeviceId): InfoHash | undefined {
+    return this.#presence.legacyDevice(account, device);
   }
 
   /** A channel to a device of an account opened or closed. */

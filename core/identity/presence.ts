@@ -88,6 +88,14 @@ export class Presence {
     return followed && report(account, followed);
   }
 
+  /** The SHA-1 id of a device that `account` announces: under it devices of 2023 are found. */
+  legacyDevice(account: AccountId, device: DeviceId): InfoHash | undefined {
+    for (const [legacy, announced] of this.#followed.get(account)?.announced ?? []) {
+      if (announced.device === device) return legacy;
+    }
+    return undefined;
+  }
+
   step(now: number, input: PresenceIn): PresenceOut[] {
     if (input.type === "follow") return this.#follow(input.account);
     if (input.type === "unfollow") return this.#followed.delete(input.account), [];

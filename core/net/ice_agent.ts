@@ -1,38 +1,23 @@
 /** The ICE agent: connectivity checks over TCP or UDP, nomination, keepalive. Pure. Spec: connection §2, RFC 8445, RFC 6544. */
 import { type Endpoint, familyOf, hex, type Machine, type Random } from "../base/mod.ts";
 import { frameStun } from "./framing.ts";
-import {
-  type Candidate,
-  foundationOf,
-  type IceCredentials,
-  type IceOffer,
-  whyNotDial,
-} from "./ice_candidate.ts";
+import type { IceCredentials, IceOffer } from "./ice_candidate.ts";
 import { encodeCheck, type GoodCheck, type IceRole } from "./ice_check.ts";
 import { type Check, OpenChecks } from "./ice_checks.ts";
 import { Conns } from "./ice_conns.ts";
 import { Doorkeeper } from "./ice_doorkeeper.ts";
 import { Nomination } from "./ice_nomination.ts";
 import { CheckList, type LocalCandidate, type Pair } from "./ice_pairs.ts";
+import { admit, describe, reflexive, straight } from "./ice_remotes.ts";
 import { SelectedPairs } from "./ice_selected.ts";
 import type { Conn, IceIn, IceOptions, IceOut, Path, Wire } from "./ice_words.ts";
 import { ICE } from "./limits.ts";
-import {
-  ATTR,
-  attributeAddress,
-  attributeError,
-  decodeStun,
-  METHOD,
-  shortTermKey,
-  type StunMessage,
-  verifyIntegrity,
-} from "./stun.ts";
+import { decodeStun, METHOD, shortTermKey, type StunMessage, verifyIntegrity } from "./stun.ts";
 
 export class IceAgent implements Machine<IceIn, IceOut> {
   readonly #list: CheckList;
   readonly #tieBreaker: Uint8Array;
   readonly #locals: LocalCandidate[] = [];
-  readonly #remotes: Candidate[] = [];
   readonly #conns = new Conns();
   readonly #nomination = new Nomination();
   readonly #checks: OpenChecks;
@@ -117,24 +102,11 @@ export class IceAgent implements Machine<IceIn, IceOut> {
   #start(now: number, offer: IceOffer): void {
     if (this.#remote) return this.#drop("second-offer");
     this.#remote = { ufrag: offer.ufrag, pwd: offer.pwd };
-    const targets = new Set<string>(), ours = new Set(this.#locals.map((l) => l.component));
+    const ours = new Set(this.#locals.map((l) => l.component));
     this.#components = ours.intersection(new Set(offer.candidates.map((c) => c.component)));
     if (!this.#components.size) this.#components = ours;
-    for (const c of offer.candidates) {
-      const why = c.transport !== this.options.transport
-        ? "transport"
-        : !ours.has(c.component)
-        ? "component"
-        : c.tcpType === "active"
-        ? "active"
-        : whyNotDial(c, this.options.policy ?? {});
-      if (why === "active") continue; // it will come to us
-      if (why) this.#drop(`candidate-${why}`);
-      else if (targets.add(`${c.ip} ${c.port}`).size > ICE.targets || this.#remotes.length >= ICE.remotes) {
-        this.#drop("candidate-excess");
-      } else this.#remotes.push(c);
-    }
-    this.#list.addAll(this.#locals, this.#remotes);
+    const remotes = admit(offer.candidates, ours, this.options, this.#drop);
+    this.#list.addAll(this.#locals, remotes);
     this.#nextCheckAt = now;
     this.#note("started", undefined, `${this.#list.pairs.length} pairs`);
   }
@@ -278,12 +250,12 @@ export class IceAgent implements Machine<IceIn, IceOut> {
     if ("conn" in path) {
       const { conn } = path;
       return this.#pairOf(conn.id) ??
-        this.#list.add(conn.local, this.#reflexive(check, path), "waiting", conn.id);
+        this.#list.add(conn.local, reflexive(check, path), "waiting", conn.id);
     }
     const { local, socket, from } = path;
     return this.#list.find(local.component, socket, from, "udp") ??
       (this.#heardFrom.size < ICE.remotes
-        ? this.#list.add(this.#baseOf(local), this.#reflexive(check, path), "waiting")
+        ? this.#list.add(this.#baseOf(local), reflexive(check, path), "waiting")
         : undefined);
   }
   /** The host or relay candidate behind a socket. */
@@ -291,21 +263,6 @@ export class IceAgent implements Machine<IceIn, IceOut> {
     return this.#locals.find((l) =>
       l.socket === local.socket && familyOf(l.ip) === familyOf(local.ip) && l.type !== "srflx"
     ) ?? local;
-  }
-
-  #reflexive(check: GoodCheck, path: Path): Candidate {
-    const tcp = "conn" in path,
-      local = tcp ? path.conn.local : path.local,
-      from = tcp ? path.conn.from : path.from;
-    return {
-      ip: from.ip,
-      port: from.port,
-      foundation: foundationOf("prflx", from.ip),
-      component: local.component,
-      type: "prflx",
-      priority: check.priority,
-      ...(tcp ? { transport: "tcp", tcpType: "active" } as const : { transport: "udp" } as const),
-    };
   }
 
   #switchRole(): void {
@@ -319,20 +276,15 @@ export class IceAgent implements Machine<IceIn, IceOut> {
   }
 
   #response(now: number, message: StunMessage, path: Path): void {
-    const key = hex(message.id), check = this.#checks.get(key);
-    const pair = check?.pair ?? this.#selected.asked(key);
+    const id = hex(message.id), pair = this.#checks.get(id)?.pair ?? this.#selected.asked(id);
     if (!pair || !this.#remote) return this.#drop("response-unasked");
-    const straight = "conn" in path
-      ? pair.conn === path.conn.id
-      : pair.local.socket === path.socket && pair.remote.ip === path.from.ip &&
-        pair.remote.port === path.from.port;
-    if (!straight) return this.#drop("response-elsewhere");
+    if (!straight(pair, path)) return this.#drop("response-elsewhere");
     const signed = verifyIntegrity(message, shortTermKey(this.#remote.pwd));
-    if (!check && signed) return this.#selected.answered(now, key);
-    if (!check) return this.#drop("response-unsigned");
-    if (message.class === "error") return this.#checkRefused(now, message, signed, key, check);
-    if (!signed || !attributeAddress(message, ATTR.xorMappedAddress)) return this.#drop("response-unsigned");
-    this.#checks.delete(key);
+    if (signed && this.#selected.asked(id)) return this.#selected.answered(now, id);
+    const { check, verdict } = this.#checks.judge(message, id, signed, "conn" in path);
+    if (verdict === "ignore") return this.#drop("response-unsigned");
+    if (verdict === "role") return this.#yield(now, check);
+    if (verdict !== "good") return this.#fail(pair, verdict);
     if ("conn" in path) path.conn.valid = true;
     else this.#heardFrom.add(this.#key(path.socket, path.from));
     this.#note(check.nominate ? "nominated" : "checked", pair);
@@ -341,19 +293,12 @@ export class IceAgent implements Machine<IceIn, IceOut> {
     if (check.nominate || pair.nominateLater) this.#select(now, pair);
   }
 
-  #checkRefused(now: number, message: StunMessage, signed: boolean, key: string, check: Check): void {
-    const code = attributeError(message)?.code;
-    if (code === 487 && signed) {
-      this.#checks.delete(key);
-      this.#drop("role-conflict");
-      if (this.options.conflict === "switch" && this.role === check.role) this.#switchRole();
-      if (this.#door.mayYield()) {
-        return this.#check(now, check.pair, this.#nominateNow());
-      }
-    } else if (!signed && code !== 400 && code !== 401) return this.#drop("response-unsigned");
-    if (check.pair.conn === undefined && !signed) return; // anybody can forge a UDP refusal: let it time out
-    this.#checks.delete(key);
-    this.#fail(check.pair, `refused-${code}`);
+  /** The other side insists on our role. */
+  #yield(now: number, check: Check): void {
+    this.#drop("role-conflict");
+    if (!this.#door.mayYield()) return this.#fail(check.pair, "refused-487");
+    if (this.role === check.role) this.#switchRole();
+    this.#check(now, check.pair, this.#nominateNow());
   }
 
   // --- checks ---
@@ -507,8 +452,6 @@ export class IceAgent implements Machine<IceIn, IceOut> {
   #pairOf = (conn: number): Pair | undefined => this.#list.pairs.find((p) => p.conn === conn);
   #drop = (why: string): void => void this.#out.push({ type: "drop", why });
   #note(what: string, pair?: Pair, detail?: string): void {
-    const text = pair &&
-      `${pair.local.type} ${pair.local.ip} -> ${pair.remote.type} ${pair.remote.ip}:${pair.remote.port}/${pair.component}`;
-    this.#out.push({ type: "note", what, ...(text && { pair: text }), ...(detail && { detail }) });
+    this.#out.push({ type: "note", what, ...(pair && { pair: describe(pair) }), ...(detail && { detail }) });
   }
 }

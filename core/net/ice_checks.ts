@@ -4,6 +4,7 @@ import type { IceRole } from "./ice_check.ts";
 import type { Pair } from "./ice_pairs.ts";
 import type { Wire } from "./ice_words.ts";
 import { ICE } from "./limits.ts";
+import { ATTR, attributeAddress, attributeError, type StunMessage } from "./stun.ts";
 
 export interface Check {
   readonly pair: Pair;
@@ -38,14 +39,27 @@ export class OpenChecks {
   get(id: string): Check | undefined {
     return this.#open.get(id);
   }
-  delete(id: string): void {
-    this.#open.delete(id);
-  }
   forget(pair: Pair): void {
     for (const [id, check] of this.#open) if (check.pair === pair) this.#open.delete(id);
   }
   clear(): void {
     this.#open.clear();
+  }
+
+  /**
+   * What an answer to check `id` is worth: `good`; `role`, the other side wants our role; `ignore`, it proves nothing;
+   * else why the check failed. All but `ignore` end the check.
+   * @param signed It verifies under the other side's password. @param stream Nobody but the peer writes on this path.
+   */
+  judge(
+    message: StunMessage,
+    id: string,
+    signed: boolean,
+    stream: boolean,
+  ): { check: Check; verdict: string } {
+    const check = this.#open.get(id)!, verdict = judgeAnswer(message, signed, stream);
+    if (verdict !== "ignore") this.#open.delete(id);
+    return { check, verdict };
   }
 
   /** The way to a pair's other side has just opened: do not wait for the back-off. */
@@ -72,4 +86,14 @@ export class OpenChecks {
     }
     return failed;
   }
+}
+
+function judgeAnswer(message: StunMessage, signed: boolean, stream: boolean): string {
+  if (message.class === "success") {
+    return signed && attributeAddress(message, ATTR.xorMappedAddress) ? "good" : "ignore";
+  }
+  const code = attributeError(message)?.code;
+  if (signed) return code === 487 ? "role" : `refused-${code}`;
+  // Refusals of our credentials cannot be signed. Over UDP anybody can forge one: let the check time out instead.
+  return stream && (code === 400 || code === 401) ? `refused-${code}` : "ignore";
 }

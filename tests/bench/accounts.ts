@@ -8,7 +8,7 @@ import { memoryHome, openHome } from "../../core/storage/mod.ts";
 import { Process } from "../interop/harness/process.ts";
 import { archiveBytes } from "../vectors/account/captured.ts";
 
-const ROUNDS = 5, STARTS = 5, RATIO = 1.5, START_MS = 1000, CLEAR = 1.25, TRIES = 3;
+const ROUNDS = 3, STARTS = 5, RATIO = 1.5, START_MS = 1000, CLEAR = 1.25, TRIES = 3;
 const env = { clock: realClock, random: realRandom }, device = { deviceName: "bench" };
 const main = new URL("../../core/cli/main_io.ts", import.meta.url).pathname;
 

@@ -21,12 +21,13 @@ export class Jami26 implements JamiDaemon {
     void this.#listen();
   }
 
-  /** Starts the daemon; no account yet. */
-  static async start(host: Host): Promise<Jami26> {
+  /** Starts the daemon, with what `prepare` put into its data folder. */
+  static async start(host: Host, prepare = (_dataFolder: string) => Promise.resolve()): Promise<Jami26> {
     const { node: [command, ...before], addon } = jami26(), folder = await host.lab.folder();
     for (const name of ["config", "data", "cache", "run"]) {
       await Deno.mkdir(`${folder}/${name}`, { mode: 0o700 });
     }
+    await prepare(`${folder}/data`);
     const program = new URL("jami26_peer.mjs", import.meta.url).pathname;
     const process = host.start(command!, [...before, program, addon], {
       cwd: folder,

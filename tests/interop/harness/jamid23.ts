@@ -21,12 +21,13 @@ export class Jamid23 implements JamiDaemon {
     readonly managers: readonly Methods[],
   ) {}
 
-  /** Starts bus and daemon; no account yet. The host must have no IPv6: this daemon waits for ever on newer kernels. */
-  static async start(host: Host): Promise<Jamid23> {
+  /** Starts bus and daemon, with what `prepare` put into its data folder. The host must have no IPv6: this daemon waits for ever on newer kernels. */
+  static async start(host: Host, prepare = (_dataFolder: string) => Promise.resolve()): Promise<Jamid23> {
     const folder = await host.lab.folder(), socket = `${folder}/bus`, signals = new SignalLog();
     for (const name of ["config", "data", "cache", "run"]) {
       await Deno.mkdir(`${folder}/${name}`, { mode: 0o700 });
     }
+    await prepare(`${folder}/data`);
     await Deno.writeTextFile(`${folder}/bus.conf`, busConfig(socket));
     const busDaemon = ["--config-file=" + `${folder}/bus.conf`, "--nofork", "--nopidfile"];
     host.start("dbus-daemon", busDaemon, { name: `bus of ${host.name}` });

@@ -14,7 +14,7 @@ type Fact = Record<string, unknown> & { event: string };
 
 /** Starts `kith ARGS…`. */
 const start = (args: readonly string[], env: Record<string, string> = {}) =>
-  Process.start(Deno.execPath(), ["run", "--no-check", ...flags, main, ...args], {
+  Process.start(Deno.execPath(), ["run", "--quiet", "--no-check", ...flags, main, ...args], {
     name: `kith ${args.join(" ")}`,
     env,
   });
@@ -191,7 +191,19 @@ Deno.test("kith start keeps its state, ends cleanly, and comes back as the same 
 Deno.test("kith dht listen ends when its reader has gone", async () => {
   const { node, at } = await network();
   await using _node = node;
-  const kith = [Deno.execPath(), "run", "--no-check", ...flags, main, "dht", "listen", "k", "--json", ...at];
+  const kith = [
+    Deno.execPath(),
+    "run",
+    "--quiet",
+    "--no-check",
+    ...flags,
+    main,
+    "dht",
+    "listen",
+    "k",
+    "--json",
+    ...at,
+  ];
   await using pipe = Process.start("sh", ["-c", '"$@" | head -n 1', "sh", ...kith]);
   await pipe.line(/"event":"listening"/);
   for (const word of ["one", "two"]) strictEqual((await run(["dht", "put", "k", word, ...at])).code, 0);

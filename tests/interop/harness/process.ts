@@ -1,7 +1,7 @@
 /** A program that runs beside the test: its lines are kept and can be waited for, it is ended by its own pid. */
 
 export interface ProcessOptions {
-  /** Replaces the environment; PATH, HOME and LANG are kept unless given. */
+  /** Replaces the environment, but for what {@linkcode KEPT} names. */
   env?: Record<string, string>;
   /** Network namespace to run in. */
   namespace?: string;
@@ -10,6 +10,28 @@ export interface ProcessOptions {
   name?: string;
 }
 
+/** What a program needs to find its home, its packages and the way to them. */
+const KEPT = [
+  ...[
+    "PATH",
+    "HOME",
+    "LANG",
+    "XDG_CACHE_HOME",
+    "DENO_DIR",
+    "DENO_CERT",
+    "DENO_TLS_CA_STORE",
+    "NODE_EXTRA_CA_CERTS",
+  ],
+  ...[
+    "NPM_CONFIG_REGISTRY",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+  ],
+];
 const LAST_LINES = 40, GRACE_MS = 8000;
 
 /** Lines of both outputs in order of arrival, the program's standard input, its end. */
@@ -32,7 +54,7 @@ export class Process implements AsyncDisposable {
   static start(command: string, args: readonly string[], options: ProcessOptions = {}): Process {
     const { namespace, cwd, name = command.split("/").at(-1)! } = options;
     const kept = Object.fromEntries(
-      ["PATH", "HOME", "LANG", "DENO_DIR"].flatMap((key) => {
+      KEPT.flatMap((key) => {
         const value = Deno.env.get(key);
         return value === undefined ? [] : [[key, value]];
       }),

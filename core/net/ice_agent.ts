@@ -1,30 +1,31 @@
 /** The ICE agent: connectivity checks over TCP or UDP, nomination, keepalive. Pure. Spec: connection §2, RFC 8445, RFC 6544. */
-import { type Endpoint, familyOf, hex, type Machine, type Random } from "../base/mod.ts";
-import { frameStun } from "./framing.ts";
+import { type Endpoint, hex, type Machine, type Random } from "../base/mod.ts";
 import type { IceCredentials, IceOffer } from "./ice_candidate.ts";
 import { encodeCheck, type GoodCheck, type IceRole } from "./ice_check.ts";
 import { type Check, OpenChecks } from "./ice_checks.ts";
 import { Conns } from "./ice_conns.ts";
 import { Doorkeeper } from "./ice_doorkeeper.ts";
+import { Locals } from "./ice_locals.ts";
 import { Nomination } from "./ice_nomination.ts";
+import { Outbox } from "./ice_outbox.ts";
 import { CheckList, type LocalCandidate, type Pair } from "./ice_pairs.ts";
-import { admit, describe, reflexive, straight } from "./ice_remotes.ts";
+import { admit, reflexive, straight } from "./ice_remotes.ts";
 import { SelectedPairs } from "./ice_selected.ts";
-import type { Conn, IceIn, IceOptions, IceOut, Path, Wire } from "./ice_words.ts";
+import type { Conn, IceIn, IceOptions, IceOut, Path } from "./ice_words.ts";
 import { ICE } from "./limits.ts";
 import { decodeStun, METHOD, shortTermKey, type StunMessage, verifyIntegrity } from "./stun.ts";
 
 export class IceAgent implements Machine<IceIn, IceOut> {
   readonly #list: CheckList;
   readonly #tieBreaker: Uint8Array;
-  readonly #locals: LocalCandidate[] = [];
+  readonly #locals = new Locals();
   readonly #conns = new Conns();
   readonly #nomination = new Nomination();
   readonly #checks: OpenChecks;
   readonly #selected: SelectedPairs;
   readonly #door: Doorkeeper;
   #remote: IceCredentials | undefined;
-  #out: IceOut[] = [];
+  readonly #out = new Outbox();
   #nextConn = 1;
   #nextCheckAt = 0;
   /** Components that must get a pair: those both sides have. */
@@ -36,15 +37,9 @@ export class IceAgent implements Machine<IceIn, IceOut> {
   constructor(readonly options: IceOptions, readonly random: Random) {
     this.#list = new CheckList(options.role);
     this.#tieBreaker = random.bytes(8);
-    const wire: Wire = {
-      transmit: (pair, bytes) => this.#transmit(pair, bytes),
-      reply: (bytes, path) => this.#reply(bytes, path),
-      drop: (why) => this.#drop(why),
-      note: (what, pair, detail) => this.#note(what, pair, detail),
-    };
-    this.#checks = new OpenChecks(wire, options.transport === "tcp");
-    this.#selected = new SelectedPairs(wire, random, (pair, id) => this.#encode(pair, id, false));
-    this.#door = new Doorkeeper(wire, options, this.#tieBreaker);
+    this.#checks = new OpenChecks(this.#out, options.transport === "tcp");
+    this.#selected = new SelectedPairs(this.#out, random, (pair, id) => this.#encode(pair, id, false));
+    this.#door = new Doorkeeper(this.#out, options, this.#tieBreaker);
   }
 
   get role(): IceRole {
@@ -63,19 +58,18 @@ export class IceAgent implements Machine<IceIn, IceOut> {
   }
 
   step(now: number, input: IceIn): IceOut[] {
-    this.#out = [];
     if (!this.#over) {
       this.#take(now, input);
       if (!this.#over) this.#timers(now);
-    } else if (input.type === "accepted") this.#out.push({ type: "close", conn: input.conn });
+    } else if (input.type === "accepted") this.#out.close(input.conn);
     this.wakeAt = this.#over ? Infinity : this.#soonest();
-    return this.#out;
+    return this.#out.take();
   }
 
   #take(now: number, input: IceIn): void {
     switch (input.type) {
       case "local":
-        return void this.#locals.push(...input.candidates);
+        return void this.#locals.all.push(...input.candidates);
       case "remote":
         return this.#start(now, input.offer);
       case "accepted":
@@ -100,15 +94,15 @@ export class IceAgent implements Machine<IceIn, IceOut> {
   // --- the other side's half ---
 
   #start(now: number, offer: IceOffer): void {
-    if (this.#remote) return this.#drop("second-offer");
+    if (this.#remote) return this.#out.drop("second-offer");
     this.#remote = { ufrag: offer.ufrag, pwd: offer.pwd };
-    const ours = new Set(this.#locals.map((l) => l.component));
+    const ours = this.#locals.components;
     this.#components = ours.intersection(new Set(offer.candidates.map((c) => c.component)));
     if (!this.#components.size) this.#components = ours;
-    const remotes = admit(offer.candidates, ours, this.options, this.#drop);
-    this.#list.addAll(this.#locals, remotes);
+    const remotes = admit(offer.candidates, ours, this.options, (why) => this.#out.drop(why));
+    this.#list.addAll(this.#locals.all, remotes);
     this.#nextCheckAt = now;
-    this.#note("started", undefined, `${this.#list.pairs.length} pairs`);
+    this.#out.note("started", undefined, `${this.#list.pairs.length} pairs`);
   }
 
   // --- connections ---
@@ -116,15 +110,15 @@ export class IceAgent implements Machine<IceIn, IceOut> {
   #accepted(now: number, conn: number, from: Endpoint, local: LocalCandidate): void {
     const why = this.#conns.accept(now, conn, from, local);
     if (!why) return;
-    this.#drop(why);
-    this.#out.push({ type: "close", conn });
+    this.#out.drop(why);
+    this.#out.close(conn);
   }
 
   #connected(now: number, id: number): void {
     const conn = this.#conns.get(id), pair = this.#pairOf(id);
-    if (!conn || !pair) return void this.#out.push({ type: "close", conn: id });
+    if (!conn || !pair) return void this.#out.close(id);
     conn.deadline = Infinity;
-    this.#note("connected", pair);
+    this.#out.note("connected", pair);
     this.#check(now, pair, this.#nominateNow());
   }
 
@@ -132,7 +126,7 @@ export class IceAgent implements Machine<IceIn, IceOut> {
     const pair = this.#pairOf(id);
     this.#conns.delete(id);
     if (!pair) return;
-    this.#note("refused", pair, code);
+    this.#out.note("refused", pair, code);
     this.#retry(now, pair, code);
   }
 
@@ -156,13 +150,13 @@ export class IceAgent implements Machine<IceIn, IceOut> {
     }
     if (pair) {
       this.#checks.forget(pair);
-      this.#note("lost", pair, code);
+      this.#out.note("lost", pair, code);
       this.#retry(now, pair, code ?? "closed");
     }
   }
 
   #close(now: number, conn: Conn): void {
-    this.#out.push({ type: "close", conn: conn.id });
+    this.#out.close(conn.id);
     this.#closed(now, conn.id, "closed-by-us");
   }
 
@@ -180,7 +174,7 @@ export class IceAgent implements Machine<IceIn, IceOut> {
   #stream(now: number, conn: Conn, piece: Uint8Array): void {
     const why = this.#conns.carry(conn);
     if (why) {
-      this.#drop(why);
+      this.#out.drop(why);
       return this.#close(now, conn);
     }
     this.#selected.heard(now);
@@ -188,21 +182,16 @@ export class IceAgent implements Machine<IceIn, IceOut> {
   }
 
   #datagram(now: number, socket: number, from: Endpoint, bytes: Uint8Array): void {
-    const local = this.#locals.find((l) => l.socket === socket && familyOf(l.ip) === familyOf(from.ip)) ??
-      this.#locals.find((l) => l.socket === socket);
-    if (!local) return this.#drop("socket-unknown");
+    const local = this.#locals.at(socket, from);
+    if (!local) return this.#out.drop("socket-unknown");
     if (bytes.length >= 20 && bytes[0]! < 4) return this.#message(now, bytes, { socket, from, local });
     const pair = this.#list.find(local.component, socket, from, "udp");
-    if (pair?.state !== "succeeded" && !this.#heardFrom.has(this.#key(socket, from))) {
-      return this.#drop("data-unvalidated");
+    if (pair?.state !== "succeeded" && !this.#locals.trusts(socket, from)) {
+      return this.#out.drop("data-unvalidated");
     }
     this.#selected.heard(now, local.component);
     this.#out.push({ type: "data", component: local.component, bytes, conn: undefined });
   }
-  /** Addresses that sent us a signed check: their data counts even before our own check succeeded. */
-  readonly #heardFrom = new Set<string>();
-  #key = (socket: number, from: Endpoint) => `${socket} ${from.ip} ${from.port}`;
-
   // --- messages ---
 
   #message(now: number, bytes: Uint8Array, path: Path): void {
@@ -210,14 +199,14 @@ export class IceAgent implements Machine<IceIn, IceOut> {
     try {
       message = decodeStun(bytes);
     } catch (error) {
-      return this.#drop((error as { code?: string }).code ?? "stun");
+      return this.#out.drop((error as { code?: string }).code ?? "stun");
     }
     if (message.method !== METHOD.binding && this.#completed) {
-      this.#drop("method"); // a stream of TLS records never looks like this
+      this.#out.drop("method"); // a stream of TLS records never looks like this
       return "conn" in path ? this.#close(now, path.conn) : undefined;
     }
     if (message.class === "indication") {
-      if ("socket" in path ? this.#heardFrom.has(this.#key(path.socket, path.from)) : path.conn.valid) {
+      if ("socket" in path ? this.#locals.trusts(path.socket, path.from) : path.conn.valid) {
         this.#selected.heard(now, "socket" in path ? path.local.component : undefined);
       }
     } else if (message.class === "request") this.#request(now, message, path);
@@ -230,8 +219,8 @@ export class IceAgent implements Machine<IceIn, IceOut> {
     if (typeof verdict === "string") return;
     const pair = this.#pairFor(verdict, path);
     if ("conn" in path) path.conn.valid = true, path.conn.deadline = Infinity;
-    else if (pair) this.#heardFrom.add(this.#key(path.socket, path.from));
-    if (!pair) return this.#drop("pair-excess");
+    else if (pair) this.#locals.trust(path.socket, path.from);
+    if (!pair) return this.#out.drop("pair-excess");
     this.#selected.heard(now, pair.component);
     this.#nomination.calm(); // it is alive; counted anew when everything has settled again
     const nominated = verdict.nominate && this.role === "controlled";
@@ -253,41 +242,29 @@ export class IceAgent implements Machine<IceIn, IceOut> {
         this.#list.add(conn.local, reflexive(check, path), "waiting", conn.id);
     }
     const { local, socket, from } = path;
-    return this.#list.find(local.component, socket, from, "udp") ??
-      (this.#heardFrom.size < ICE.remotes
-        ? this.#list.add(this.#baseOf(local), reflexive(check, path), "waiting")
-        : undefined);
-  }
-  /** The host or relay candidate behind a socket. */
-  #baseOf(local: LocalCandidate): LocalCandidate {
-    return this.#locals.find((l) =>
-      l.socket === local.socket && familyOf(l.ip) === familyOf(local.ip) && l.type !== "srflx"
-    ) ?? local;
+    const known = this.#list.find(local.component, socket, from, "udp");
+    if (known || !this.#locals.trust(socket, from)) return known;
+    return this.#list.add(local, reflexive(check, path), "waiting");
   }
 
   #switchRole(): void {
     this.#list.switchRole(this.role === "controlling" ? "controlled" : "controlling");
-    this.#note("role", undefined, this.role);
-  }
-
-  #reply(bytes: Uint8Array, path: Path): void {
-    if ("conn" in path) this.#out.push({ type: "write", conn: path.conn.id, bytes: frameStun(bytes) });
-    else this.#out.push({ type: "send", socket: path.socket, to: path.from, bytes });
+    this.#out.note("role", undefined, this.role);
   }
 
   #response(now: number, message: StunMessage, path: Path): void {
     const id = hex(message.id), pair = this.#checks.get(id)?.pair ?? this.#selected.asked(id);
-    if (!pair || !this.#remote) return this.#drop("response-unasked");
-    if (!straight(pair, path)) return this.#drop("response-elsewhere");
+    if (!pair || !this.#remote) return this.#out.drop("response-unasked");
+    if (!straight(pair, path)) return this.#out.drop("response-elsewhere");
     const signed = verifyIntegrity(message, shortTermKey(this.#remote.pwd));
     if (signed && this.#selected.asked(id)) return this.#selected.answered(now, id);
     const { check, verdict } = this.#checks.judge(message, id, signed, "conn" in path);
-    if (verdict === "ignore") return this.#drop("response-unsigned");
+    if (verdict === "ignore") return this.#out.drop("response-unsigned");
     if (verdict === "role") return this.#yield(now, check);
     if (verdict !== "good") return this.#fail(pair, verdict);
     if ("conn" in path) path.conn.valid = true;
-    else this.#heardFrom.add(this.#key(path.socket, path.from));
-    this.#note(check.nominate ? "nominated" : "checked", pair);
+    else this.#locals.trust(path.socket, path.from);
+    this.#out.note(check.nominate ? "nominated" : "checked", pair);
     this.#list.succeeded(pair);
     this.#nomination.succeeded(now, pair.component);
     if (check.nominate || pair.nominateLater) this.#select(now, pair);
@@ -295,7 +272,7 @@ export class IceAgent implements Machine<IceIn, IceOut> {
 
   /** The other side insists on our role. */
   #yield(now: number, check: Check): void {
-    this.#drop("role-conflict");
+    this.#out.drop("role-conflict");
     if (!this.#door.mayYield()) return this.#fail(check.pair, "refused-487");
     if (this.role === check.role) this.#switchRole();
     this.#check(now, check.pair, this.#nominateNow());
@@ -327,7 +304,7 @@ export class IceAgent implements Machine<IceIn, IceOut> {
       local: this.options,
       remote: this.#remote!,
       component: pair.component,
-      index: Math.max(0, this.#locals.indexOf(pair.local)),
+      index: this.#locals.indexOf(pair.local),
       nominate,
     });
   }
@@ -337,25 +314,17 @@ export class IceAgent implements Machine<IceIn, IceOut> {
     pair.conn = conn, pair.state = "connecting", pair.retryAt = Infinity;
     this.#conns.dial(now, conn, pair.remote, pair.local);
     this.#out.push({ type: "connect", conn, to: { ip: pair.remote.ip, port: pair.remote.port } });
-    this.#note("connecting", pair);
+    this.#out.note("connecting", pair);
   }
   /** A connection number nobody has used: for connections the owner makes on its own, too. */
   newConn(): number {
     return this.#nextConn++;
   }
 
-  #transmit(pair: Pair, bytes: Uint8Array): void {
-    if (pair.conn !== undefined) this.#out.push({ type: "write", conn: pair.conn, bytes: frameStun(bytes) });
-    else {
-      const to = { ip: pair.remote.ip, port: pair.remote.port };
-      this.#out.push({ type: "send", socket: pair.local.socket, to, bytes });
-    }
-  }
-
   #fail(pair: Pair, why: string): void {
     pair.state = "failed", pair.triggered = false, pair.retryAt = Infinity;
     this.#nomination.failed(pair.component);
-    this.#note("failed", pair, why);
+    this.#out.note("failed", pair, why);
     this.#list.thaw();
   }
 
@@ -365,7 +334,7 @@ export class IceAgent implements Machine<IceIn, IceOut> {
     if (!better || before === pair) return;
     this.#selected.set(now, pair);
     const { component, local, remote, conn } = pair;
-    this.#note("selected", pair);
+    this.#out.note("selected", pair);
     this.#out.push({ type: "selected", component, local, remote, conn });
     if (this.#completed || [...this.#components].some((c) => !this.#selected.get(c))) return;
     this.#completed = true;
@@ -379,9 +348,9 @@ export class IceAgent implements Machine<IceIn, IceOut> {
   #timers(now: number): void {
     for (const conn of this.#conns.overdue(now)) {
       if (conn.outgoing) {
-        this.#out.push({ type: "close", conn: conn.id });
+        this.#out.close(conn.id);
         this.#refused(now, conn.id, "ETIMEDOUT");
-      } else this.#drop("connection-silent"), this.#close(now, conn);
+      } else this.#out.drop("connection-silent"), this.#close(now, conn);
       if (this.#over) return;
     }
     for (const pair of this.#checks.wake(now)) this.#fail(pair, "timeout");
@@ -417,7 +386,7 @@ export class IceAgent implements Machine<IceIn, IceOut> {
     const spares = this.#conns.spares(now, new Set(this.#selected.all.map((pair) => pair.conn)));
     if (!spares) return;
     this.#out.push({ type: "unlisten" });
-    for (const { id } of spares) this.#out.push({ type: "close", conn: id });
+    for (const { id } of spares) this.#out.close(id);
   }
 
   #soonest(): number {
@@ -445,13 +414,9 @@ export class IceAgent implements Machine<IceIn, IceOut> {
   #finish(): void {
     this.#over = true;
     if (this.#conns.listening) this.#out.push({ type: "unlisten" });
-    for (const id of this.#conns.ids) this.#out.push({ type: "close", conn: id });
+    for (const id of this.#conns.ids) this.#out.close(id);
     this.#conns.clear(), this.#checks.clear(), this.#selected.clear();
   }
 
   #pairOf = (conn: number): Pair | undefined => this.#list.pairs.find((p) => p.conn === conn);
-  #drop = (why: string): void => void this.#out.push({ type: "drop", why });
-  #note(what: string, pair?: Pair, detail?: string): void {
-    this.#out.push({ type: "note", what, ...(pair && { pair: describe(pair) }), ...(detail && { detail }) });
-  }
 }

@@ -45,10 +45,6 @@ export class IceAgent implements Machine<IceIn, IceOut> {
   get role(): IceRole {
     return this.#list.role;
   }
-  get completed(): boolean {
-    return this.#completed;
-  }
-
   get over(): boolean {
     return this.#over;
   }
@@ -142,17 +138,14 @@ export class IceAgent implements Machine<IceIn, IceOut> {
     const conn = this.#conns.delete(id), pair = this.#pairOf(id);
     const selected = pair && this.#selected.get(pair.component) === pair;
     if (selected || (conn?.used && this.#completed)) {
-      if (code === undefined) {
-        this.#out.push({ type: "ended" });
-        return this.#finish();
-      }
-      return this.#failed("net/ice-lost", code);
+      if (code !== undefined) return this.#failed("net/ice-lost", code);
+      this.#out.push({ type: "ended" });
+      return this.#finish();
     }
-    if (pair) {
-      this.#checks.forget(pair);
-      this.#out.note("lost", pair, code);
-      this.#retry(now, pair, code ?? "closed");
-    }
+    if (!pair) return;
+    this.#checks.forget(pair);
+    this.#out.note("lost", pair, code);
+    this.#retry(now, pair, code ?? "closed");
   }
 
   #close(now: number, conn: Conn): void {
@@ -173,10 +166,7 @@ export class IceAgent implements Machine<IceIn, IceOut> {
   /** Data before a signed check is nobody's; after the first data nothing but that connection is read. */
   #stream(now: number, conn: Conn, piece: Uint8Array): void {
     const why = this.#conns.carry(conn);
-    if (why) {
-      this.#out.drop(why);
-      return this.#close(now, conn);
-    }
+    if (why) return this.#out.drop(why), this.#close(now, conn);
     this.#selected.heard(now);
     this.#out.push({ type: "data", component: conn.local.component, bytes: piece, conn: conn.id });
   }
@@ -297,16 +287,9 @@ export class IceAgent implements Machine<IceIn, IceOut> {
   }
 
   #encode(pair: Pair, id: Uint8Array, nominate: boolean): Uint8Array {
-    return encodeCheck({
-      id,
-      role: this.role,
-      tieBreaker: this.#tieBreaker,
-      local: this.options,
-      remote: this.#remote!,
-      component: pair.component,
-      index: this.#locals.indexOf(pair.local),
-      nominate,
-    });
+    const { role } = this, [local, remote, tieBreaker] = [this.options, this.#remote!, this.#tieBreaker];
+    const index = this.#locals.indexOf(pair.local), { component } = pair;
+    return encodeCheck({ id, role, tieBreaker, local, remote, component, index, nominate });
   }
 
   #dial(now: number, pair: Pair): void {
@@ -357,7 +340,10 @@ export class IceAgent implements Machine<IceIn, IceOut> {
     if (!this.#completed) this.#progress(now);
     const silent = this.#over ? undefined : this.#selected.wake(now);
     if (silent) this.#failed("net/ice-silent", `component ${silent.component}`);
-    if (!this.#over) this.#closeSpares(now);
+    const spares = this.#conns.spares(now, new Set(this.#selected.all.map((pair) => pair.conn)));
+    if (!spares || this.#over) return;
+    this.#out.push({ type: "unlisten" });
+    for (const { id } of spares) this.#out.close(id);
   }
 
   /** New checks at their pace, nomination, and giving up. */
@@ -382,20 +368,9 @@ export class IceAgent implements Machine<IceIn, IceOut> {
     this.#failed("net/ice-failed", reached ? "not-nominated" : "no-path");
   }
 
-  #closeSpares(now: number): void {
-    const spares = this.#conns.spares(now, new Set(this.#selected.all.map((pair) => pair.conn)));
-    if (!spares) return;
-    this.#out.push({ type: "unlisten" });
-    for (const { id } of spares) this.#out.close(id);
-  }
-
   #soonest(): number {
-    const times = [
-      this.#nomination.patienceEnds,
-      this.#checks.wakeAt,
-      this.#selected.wakeAt,
-      this.#conns.wakeAt,
-    ];
+    const times = [this.#nomination.patienceEnds, this.#checks.wakeAt, this.#selected.wakeAt];
+    times.push(this.#conns.wakeAt);
     if (this.#completed || !this.#remote) return Math.min(...times);
     if (this.#list.next()) times.push(this.#nextCheckAt);
     for (const pair of this.#list.pairs) times.push(pair.retryAt);

@@ -63,6 +63,8 @@ export interface SearchHost {
   unauthorized(node: RemoteNode): void;
   openSocket(node: RemoteNode, heard: Listens, key: string): number;
   closeSocket(socket: number): void;
+  /** It has work, or has run out of it: only searches with work are offered nodes. */
+  working(search: Search, works: boolean): void;
   /** Synced for the first time since it last had nothing to do. */
   looked(search: Search): void;
   /** No living node is left in the list. */
@@ -105,6 +107,7 @@ export class Search {
       this.#looking = true, this.messages = this.#refills = 0, this.startedAt = this.host.now;
     }
     this.done = this.expired = false;
+    this.host.working(this, true);
     this.#refill();
     this.wake();
   }
@@ -199,7 +202,7 @@ export class Search {
     this.gets.fail();
     for (const entry of this.nodes.splice(0)) this.#release(entry);
     this.host.timers.cancel(this.#timer);
-    this.done = true;
+    this.#finish();
   }
 
   #step(): void {
@@ -250,8 +253,12 @@ export class Search {
   }
   #rest(): void {
     for (const entry of this.nodes) this.#release(entry, false);
-    this.done = true;
+    this.#finish();
     this.host.timers.cancel(this.#timer);
+  }
+  #finish(): void {
+    this.done = true;
+    this.host.working(this, false);
   }
   /** Nearly all are dead, but the next nearest we know of may live: half the network may have gone. True if there are some. */
   #lookFarther(): boolean {
@@ -267,7 +274,7 @@ export class Search {
     this.expired = true;
     this.host.timers.cancel(this.#timer);
     for (const entry of this.nodes.splice(0)) this.#release(entry);
-    if (this.announces.idle && this.listens.idle) this.done = true;
+    if (this.announces.idle && this.listens.idle) this.#finish();
     this.gets.fail();
     this.announces.fail();
     this.host.died(this);

@@ -49,6 +49,8 @@ export class World implements SearchHost, RequestsHost, TableHost {
   readonly requests: Requests;
   readonly tables: Readonly<Partial<Record<Family, Table>>>;
   readonly searches: Readonly<Record<Family, Map<string, Search>>> = { 4: new Map(), 6: new Map() };
+  /** Those of them that have something to do. */
+  readonly #working: Readonly<Record<Family, Set<Search>>> = { 4: new Set(), 6: new Set() };
   readonly drops = new Map<string, number>();
   /** The table was empty and somebody came: have a look soon. */
   onFirstNode: () => void = () => {};
@@ -158,7 +160,7 @@ export class World implements SearchHost, RequestsHost, TableHost {
     this.stale = true;
     this.list(node, -Infinity);
     if (!node.refs) return;
-    for (const search of this.searches[node.family].values()) if (search.find(node)) search.wake();
+    for (const search of this.#working[node.family]) if (search.find(node)) search.wake();
   }
   refuse(node: RemoteNode): void {
     this.dropped("no-token");
@@ -191,6 +193,9 @@ export class World implements SearchHost, RequestsHost, TableHost {
       }
     }
   }
+  working(search: Search, works: boolean): void {
+    works ? this.#working[search.family].add(search) : this.#working[search.family].delete(search);
+  }
   looked(search: Search): void {
     const { key, family, messages } = search, hops = Math.max(...search.leading().map((entry) => entry.hops));
     this.emit({ type: "lookup", key, family, hops, messages, ms: this.now - search.startedAt });
@@ -215,8 +220,7 @@ export class World implements SearchHost, RequestsHost, TableHost {
   }
 
   #offerToSearches(node: RemoteNode, hops: number): void {
-    for (const search of this.searches[node.family].values()) {
-      if (search.done) continue;
+    for (const search of this.#working[node.family]) {
       const before = search.nodes.length, last = search.nodes.at(-1);
       search.insert(node, hops);
       if (search.nodes.length !== before || search.nodes.at(-1) !== last) search.wake();

@@ -44,6 +44,22 @@ export async function verifyChain(
 }
 
 /**
+ * Checks a chain that is said to be `device` of `account`. Anybody can have a certificate issued for anybody's key, so
+ * a good chain alone does not say whose device it is.
+ * @throws {CoreError} as {@linkcode verifyChain}; `why` also `other-account`, `other-device`.
+ */
+export async function verifyDevice(
+  chain: readonly Certificate[],
+  expected: { readonly account: AccountId; readonly device?: DeviceId },
+  options: ChainOptions,
+): Promise<VerifiedChain> {
+  const verified = await verifyChain(chain, options);
+  if (verified.account !== expected.account) throw refused("other-account", 1);
+  if (expected.device && verified.device !== expected.device) throw refused("other-device", 0);
+  return verified;
+}
+
+/**
  * Checks an account's own chain, account first, by the same rules: every one an authority, the top self-signed.
  * @throws {CoreError} `identity/chain` as {@linkcode verifyChain}.
  */

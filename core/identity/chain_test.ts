@@ -13,6 +13,7 @@ import {
   decodeCrl,
   verifyChain,
   verifyCrl,
+  verifyDevice,
 } from "./mod.ts";
 
 const WALL = Date.UTC(2026, 10, 23), at = { wall: NOW };
@@ -180,6 +181,19 @@ Deno.test("[account H3] verifyChain() refuses a stranger's device under an hones
   await rejects(verifyChain([mimic[0]!, account, ca], at), { data: { why: "issuer", at: 0 } });
   await rejects(verifyChain([mimic[0]!, { ...account, subjectDer: mimic[1]!.subjectDer }, ca], at), {
     data: { why: "signature", at: 0 },
+  });
+});
+
+Deno.test("[account H5] verifyDevice() refuses a good chain that another account issued for the device's key", async () => {
+  const honest = await goodChain("device", "account", "ca"),
+    attacker = await goodChain("device", "other", "a");
+  const account = (await testKey("account")).publicKey.shortId, device = honest[0]!.longId;
+  strictEqual(attacker[0]!.longId, device);
+  strictEqual((await verifyDevice(honest, { account, device }, at)).device, device);
+  await rejects(verifyDevice(attacker, { account, device }, at), { data: { why: "other-account", at: 1 } });
+  const other = (await goodChain("b"))[0]!.longId;
+  await rejects(verifyDevice(honest, { account, device: other }, at), {
+    data: { why: "other-device", at: 0 },
   });
 });
 

@@ -34,6 +34,7 @@ export {
   type VerifiedChain,
   verifyAuthorities,
   verifyChain,
+  verifyDevice,
 } from "./chain.ts";
 export { buildCrl, type CrlWish, decodeCrl, type RevocationList, verifyCrl } from "./crl.ts";
 export { ethAddress, makeEthKey } from "./eth.ts";

@@ -71,7 +71,7 @@ seeded(
     const [start, events, delivered] = [world.now, world.events, world.delivered];
     load.latencies.length = 0;
     using _churn = net.churn(0.2);
-    await load.run(15 * MINUTE, VALUES, 4);
+    await load.run(13 * MINUTE, VALUES, 4);
     await world.run(MINUTE);
     const asked = load.asked - before, found = load.found - foundBefore, share = found / asked;
     console.log(

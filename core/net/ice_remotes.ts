@@ -13,7 +13,7 @@ export function admit(
   { transport, policy = {} }: Pick<IceOptions, "transport" | "policy">,
   drop: (why: string) => void,
 ): Candidate[] {
-  const taken: Candidate[] = [], targets = new Set<string>();
+  const taken: Candidate[] = [], targets = new Map<number, Set<string>>(); // by component
   for (const c of candidates) {
     if (c.transport !== transport) drop("candidate-transport");
     else if (!components.has(c.component)) drop("candidate-component");
@@ -21,12 +21,17 @@ export function admit(
     else {
       const why = whyNotDial(c, policy);
       if (why) drop(`candidate-${why}`);
-      else if (targets.add(`${c.ip} ${c.port}`).size > ICE.targets || taken.length >= ICE.remotes) {
-        drop("candidate-excess");
-      } else taken.push(c);
+      else if (taken.length >= ICE.pairs || seen(targets, c).size > ICE.targets) drop("candidate-excess");
+      else taken.push(c);
     }
   }
   return taken;
+}
+
+function seen(targets: Map<number, Set<string>>, { component, ip, port }: Candidate): Set<string> {
+  const own = targets.get(component) ?? new Set();
+  targets.set(component, own);
+  return own.add(`${ip} ${port}`);
 }
 
 /** The candidate a signed check from an unknown address stands for. */

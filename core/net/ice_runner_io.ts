@@ -10,13 +10,8 @@ import {
   type Wake,
 } from "../base/mod.ts";
 import type { IceOffer } from "./ice_candidate.ts";
-import {
-  type BoundSocket,
-  IceSession,
-  type SessionIn,
-  type SessionOptions,
-  type SessionOut,
-} from "./ice_session.ts";
+import { IceSession, type SessionIn, type SessionOptions, type SessionOut } from "./ice_session.ts";
+import type { BoundSocket } from "./ice_own.ts";
 import type { StreamNet, TcpListener, TcpSocket } from "./socket.ts";
 
 /** What ICE asks of the world. */

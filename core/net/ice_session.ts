@@ -1,15 +1,9 @@
 /** One ICE session with everything around the agent: gathering, relays, who owns which connection. Pure. Spec: connection §2.2, §3. */
-import { type Endpoint, familyOf, type Machine, type Random } from "../base/mod.ts";
+import { type Endpoint, type Machine, type Random } from "../base/mod.ts";
 import { IceAgent } from "./ice_agent.ts";
 import type { IceIn, IceOptions, IceOut } from "./ice_words.ts";
-import {
-  foundationOf,
-  type IceCredentials,
-  type IceOffer,
-  isRoutable,
-  kindOf,
-  priorityOf,
-} from "./ice_candidate.ts";
+import type { IceCredentials, IceOffer } from "./ice_candidate.ts";
+import { type BoundSocket, OwnCandidates, type OwnOptions } from "./ice_own.ts";
 import type { LocalCandidate } from "./ice_pairs.ts";
 import { ICE, TURN } from "./limits.ts";
 import { type BindOut, TurnBind } from "./turn_bind.ts";
@@ -24,23 +18,11 @@ export interface RelayServer extends TurnAccount {
   readonly family?: 4 | 6;
 }
 
-export interface SessionOptions extends Omit<IceOptions, keyof IceCredentials> {
+export interface SessionOptions
+  extends Omit<IceOptions, keyof IceCredentials>, Omit<OwnOptions, "transport"> {
   readonly relays?: readonly RelayServer[];
-  /** Our public addresses as other nodes see them. */
-  readonly published?: readonly string[];
   /** Sockets for which a port mapping is on its way. */
   readonly mappings?: number;
-  /** Offer and accept relayed and mapped addresses that are not routable: laboratories. */
-  readonly anyAddress?: boolean;
-}
-
-/** A listener (TCP) or a bound socket (UDP), with the addresses it is reached at. */
-export interface BoundSocket {
-  /** Below 1000. */
-  readonly socket: number;
-  readonly component: number;
-  readonly port: number;
-  readonly ips: readonly string[];
 }
 
 export type SessionIn =
@@ -69,15 +51,13 @@ interface Relay {
 }
 type Owner = { relay: Relay; bind?: TurnBind; piped?: boolean; from?: Endpoint };
 const RELAY_SOCKETS = 1000;
-/** Where real peers begin to count reflexive candidates. */
-const REFLEXIVE_INDEX = 2;
 
 export class IceSession implements Machine<SessionIn, SessionOut> {
   readonly agent: IceAgent;
   readonly credentials: IceCredentials;
   readonly #relays: Relay[] = [];
   readonly #owners = new Map<number, Owner>();
-  readonly #locals: LocalCandidate[] = [];
+  readonly #own: OwnCandidates;
   #sockets: readonly BoundSocket[] = [];
   #mappingsOpen: number;
   #gatherEnds = Infinity;
@@ -89,6 +69,7 @@ export class IceSession implements Machine<SessionIn, SessionOut> {
   constructor(readonly options: SessionOptions, readonly random: Random) {
     this.credentials = { ufrag: random.bytes(4).toHex(), pwd: random.bytes(12).toHex() };
     this.agent = new IceAgent({ ...options, ...this.credentials }, random);
+    this.#own = new OwnCandidates(options);
     this.#mappingsOpen = options.mappings ?? 0;
   }
 
@@ -118,7 +99,7 @@ export class IceSession implements Machine<SessionIn, SessionOut> {
       case "mapped":
         return this.#mapped(input.socket, input.external);
       case "accepted": {
-        const local = this.#passiveOf(input.socket, input.local);
+        const local = this.#own.passiveOf(input.socket, input.local);
         if (!local) return void this.#out.push({ type: "close", conn: input.conn });
         return this.#agent(now, { type: "accepted", conn: input.conn, from: input.from, local });
       }
@@ -154,8 +135,8 @@ export class IceSession implements Machine<SessionIn, SessionOut> {
   #open(now: number, sockets: readonly BoundSocket[]): void {
     this.#sockets = sockets;
     this.#gatherEnds = now + ICE.gatherMs;
-    for (const bound of sockets) this.#hosts(bound);
-    this.#publish();
+    for (const bound of sockets) this.#own.hosts(bound);
+    this.#own.publish();
     const servers = (this.options.relays ?? []).slice(0, TURN.servers);
     for (const [index, server] of servers.entries()) {
       const seen = new Set<number>();
@@ -166,55 +147,10 @@ export class IceSession implements Machine<SessionIn, SessionOut> {
     }
   }
 
-  #hosts({ socket, component, port, ips }: BoundSocket): void {
-    let index = 0;
-    for (const ip of ips.filter((ip) => this.#isOwn(ip)).slice(0, ICE.hosts)) {
-      const common = { component, ip, type: "host", foundation: foundationOf("host", ip), socket } as const;
-      const next = () => priorityOf("host", index++, component);
-      if (this.options.transport === "tcp") {
-        this.#locals.push({ ...common, transport: "tcp", tcpType: "passive", port, priority: next() });
-        this.#locals.push({ ...common, transport: "tcp", tcpType: "active", port: 9, priority: next() });
-      } else this.#locals.push({ ...common, transport: "udp", port, priority: next() });
-    }
-  }
-  #isOwn(ip: string): boolean {
-    const kind = kindOf(ip);
-    return kind === "loopback"
-      ? this.options.policy?.loopback === true
-      : kind !== "link-local" || familyOf(ip) === 4;
-  }
-
-  /** For links only: the line tells the peer which of our addresses its relay should let in. Spec: connection §3.2. */
-  #publish(): void {
-    if (this.options.transport !== "tcp") return;
-    for (const [index, ip] of (this.options.published ?? []).entries()) {
-      const base = this.#locals.find((l) => familyOf(l.ip) === familyOf(ip));
-      if (base) this.#addReflexive({ ip, port: 9 }, base, "active", index);
-    }
-  }
-
   #mapped(socket: number, external: Endpoint | undefined): void {
     this.#mappingsOpen--;
     if (!external || this.#offered) return;
-    const { published = [], anyAddress } = this.options;
-    const seen = published.filter((ip) => familyOf(ip) === familyOf(external.ip));
-    const unlike = seen.length > 0 && !seen.includes(external.ip); // another NAT lies behind that gateway
-    const bad = unlike || external.port === 0 || !(anyAddress || isRoutable(external.ip));
-    const base = this.#locals.find((l) => l.socket === socket && familyOf(l.ip) === familyOf(external.ip));
-    if (bad || !base) return void this.#out.push({ type: "drop", why: "mapped-address" });
-    this.#addReflexive(external, base, "passive", 0);
-  }
-
-  #addReflexive(
-    { ip, port }: Endpoint,
-    base: LocalCandidate,
-    tcpType: "active" | "passive",
-    index: number,
-  ): void {
-    const { component, socket, transport } = base, type = "srflx", foundation = foundationOf(type, base.ip);
-    const priority = priorityOf(type, REFLEXIVE_INDEX + index, component);
-    const common = { ip, port, component, socket, transport, type, foundation, priority } as const;
-    this.#locals.push(transport === "tcp" ? { ...common, tcpType } : common);
+    if (!this.#own.map(socket, external)) this.#out.push({ type: "drop", why: "mapped-address" });
   }
 
   #addRelay(now: number, index: number, server: RelayServer, component: number, socket: number): void {
@@ -236,18 +172,8 @@ export class IceSession implements Machine<SessionIn, SessionOut> {
     if (!this.#sockets.length || (waiting && now < this.#gatherEnds)) return;
     this.#offered = true;
     for (const relay of this.#relays) if (!relay.decided) this.#giveUp(now, relay);
-    const candidates = this.#locals.slice(0, ICE.offered);
-    this.#agent(now, { type: "local", candidates });
-    const plain = candidates.map(({ socket: _, ...candidate }) => candidate);
-    this.#out.push({ type: "offer", offer: { ...this.credentials, candidates: plain } });
-  }
-
-  #passiveOf(socket: number, local: Endpoint): LocalCandidate | undefined {
-    const own = this.#locals.filter((l) =>
-      l.socket === socket && l.tcpType === "passive" && l.type === "host"
-    );
-    return own.find((l) => l.ip === local.ip) ?? own.find((l) => familyOf(l.ip) === familyOf(local.ip)) ??
-      own[0];
+    this.#agent(now, { type: "local", candidates: this.#own.offered });
+    this.#out.push({ type: "offer", offer: { ...this.credentials, candidates: this.#own.plain } });
   }
 
   // --- relays ---
@@ -302,26 +228,9 @@ export class IceSession implements Machine<SessionIn, SessionOut> {
   #allocated(now: number, relay: Relay, relayed: Endpoint, reflexive: Endpoint | undefined): void {
     relay.decided = true;
     if (this.#offered) return this.#giveUp(now, relay); // too late for the offer
-    const { component, index } = relay, tcp = this.options.transport === "tcp";
-    const base = this.#locals.find((l) => l.socket === relay.socket && l.type === "host");
-    if (
-      !tcp && reflexive && base && reflexive.ip !== base.ip &&
-      (this.options.anyAddress || isRoutable(reflexive.ip))
-    ) {
-      this.#addReflexive(reflexive, base, "passive", index);
-    }
-    const common = {
-      ...relayed,
-      component,
-      type: "relay",
-      foundation: foundationOf("relay", relay.server.server.ip),
-    } as const;
-    const priority = priorityOf("relay", index, component),
-      socket = RELAY_SOCKETS + this.#relays.indexOf(relay);
-    relay.candidate = tcp
-      ? { ...common, priority, socket, transport: "tcp", tcpType: "passive" }
-      : { ...common, priority, socket, transport: "udp" };
-    this.#locals.push(relay.candidate);
+    const { component, index } = relay, socket = RELAY_SOCKETS + this.#relays.indexOf(relay);
+    if (reflexive && relay.socket !== undefined) this.#own.reflect(relay.socket, reflexive, index);
+    relay.candidate = this.#own.relay(relayed, relay.server.server, component, index, socket);
     this.#note("relay allocated", `${relayed.ip}:${relayed.port}`);
     if (this.#remoteIps.length) this.#turn(now, relay, { type: "permit", ips: this.#remoteIps });
   }

@@ -24,12 +24,12 @@ export const ICE = {
   foundation: 31,
   /** Components of one session; calls number them over all streams. Spec: calls §2.2, §3. */
   components: 32,
-  /** Addresses one request may make us dial. */
+  /** Addresses one request may make us dial, per component. */
   targets: 32,
-  /** Candidates of ours in one offer; real peers keep no more. */
+  /** Candidates of ours in one offer, per component; real peers keep no more. */
   offered: 31,
   hosts: 8,
-  /** Candidates of the peer we keep, the ones it discovers for us (peer-reflexive) included. */
+  /** Far ends that may prove to a UDP session who they are. */
   remotes: 64,
   pairs: 256,
   /** Connections at once on our listeners before nomination. */

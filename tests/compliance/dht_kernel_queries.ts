@@ -216,7 +216,7 @@ export function queriesSuite({ make, test, drops, put }: Kit): void {
     deepStrictEqual([action!.tid, action!.expired, action!.values], [99, [1n, 2n], undefined]);
   });
 
-  test("[dht 51] 1024 requests a second of one address are served, others are unaffected", () => {
+  test("[dht 51, H26] 1024 requests a second of one address are served, others are unaffected", () => {
     const kernel = make(), ping = query("ping", {}), from = (ip: string) => ({ ip, port: 5000 });
     const served = (count: number, source: Endpoint, now: number) =>
       Array.from({ length: count }, () => only(kernel.packet(now, ping, source), "send").length).reduce((

@@ -1,12 +1,10 @@
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import fc from "fast-check";
-import { concat, type Endpoint, hex, type Random } from "../base/mod.ts";
-import { frameData, FrameReader, frameStun } from "./framing.ts";
-import { IceAgent } from "./ice_agent.ts";
-import type { IceIn, IceOptions, IceOut } from "./ice_words.ts";
-import type { Candidate, IceOffer } from "./ice_candidate.ts";
-import { encodeCheck, encodeKeepalive, encodeSuccess, type IceRole } from "./ice_check.ts";
+import { hex } from "../base/mod.ts";
+import { frameData, FrameReader } from "./framing.ts";
+import { encodeKeepalive } from "./ice_check.ts";
 import type { LocalCandidate } from "./ice_pairs.ts";
+import type { IceOut } from "./ice_words.ts";
 import { ICE } from "./limits.ts";
 import {
   ATTR,
@@ -18,130 +16,11 @@ import {
   flagAttribute,
   METHOD,
   shortTermKey,
-  type StunMessage,
   textAttribute,
   u32Attribute,
   verifyIntegrity,
 } from "./stun.ts";
-
-const ours = { ufrag: "aaaaaaaa", pwd: "a".repeat(24) }, theirs = { ufrag: "bbbbbbbb", pwd: "b".repeat(24) };
-const from: Endpoint = { ip: "10.77.0.2", port: 50123 };
-const tcp = { transport: "tcp", component: 1, foundation: "H1" } as const;
-const local = (tcpType: "active" | "passive", port: number): LocalCandidate => ({
-  ...tcp,
-  tcpType,
-  type: "host",
-  ip: "10.77.0.1",
-  port,
-  priority: tcpType === "passive" ? 2130706431 : 2130706175,
-  socket: 0,
-});
-const passive = local("passive", 34873), active = local("active", 9);
-const remote = (n: number, more: Partial<Candidate> = {}): Candidate => ({
-  ...tcp,
-  tcpType: "passive",
-  type: "host",
-  ip: `10.77.0.${n}`,
-  port: 40000 + n,
-  priority: 2130706431 - n,
-  ...more,
-});
-
-/** One agent under virtual time; the test is the other side. */
-class Bench {
-  now = 0;
-  readonly all: { at: number; out: IceOut }[] = [];
-  readonly agent: IceAgent;
-  readonly #readers = new Map<number, FrameReader>();
-  readonly #seen = new Map<number, StunMessage[]>();
-  #id = 1;
-
-  constructor(role: IceRole, options: Partial<IceOptions> = {}) {
-    let state = 1;
-    const next = () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0);
-    const random: Random = {
-      bytes: (length) => Uint8Array.from({ length }, () => next() >> 16 & 255),
-      float: () => 0.5,
-      uint32: next,
-    };
-    this.agent = new IceAgent({ ...ours, transport: "tcp", role, ...options }, random);
-    this.feed({ type: "local", candidates: [passive, active] });
-  }
-  feed(input: IceIn): IceOut[] {
-    const outs = this.agent.step(this.now, input);
-    for (const out of outs) {
-      this.all.push({ at: this.now, out });
-      if (out.type !== "write") continue;
-      const reader = this.#readers.get(out.conn) ?? new FrameReader(), seen = this.#seen.get(out.conn) ?? [];
-      this.#readers.set(out.conn, reader), this.#seen.set(out.conn, seen);
-      reader.push(out.bytes, (m) => seen.push(decodeStun(m)), () => {});
-    }
-    return outs;
-  }
-  run(until: number): void {
-    while (this.agent.wakeAt <= until) {
-      const before = this.agent.wakeAt;
-      this.now = Math.max(this.now, before);
-      this.feed({ type: "wake" });
-      strictEqual(
-        this.agent.wakeAt > before || this.agent.wakeAt === Infinity,
-        true,
-        "a wake must make progress",
-      );
-    }
-    this.now = until;
-  }
-  /** Takes the messages written on a connection since the last call. */
-  written(conn: number): StunMessage[] {
-    return this.#seen.get(conn)?.splice(0) ?? [];
-  }
-  outs<T extends IceOut["type"]>(type: T): (Extract<IceOut, { type: T }> & { at: number })[] {
-    return this.all.filter((a) => a.out.type === type).map((a) => ({ at: a.at, ...a.out })) as never;
-  }
-  why = () => this.outs("drop").map((d) => d.why);
-
-  accept(conn: number, address = from): void {
-    this.feed({ type: "accepted", conn, from: address, local: passive });
-  }
-  check(parts: Partial<Parameters<typeof encodeCheck>[0]> = {}): Uint8Array {
-    const role = this.agent.role === "controlling" ? "controlled" : "controlling";
-    const id = new Uint8Array(12).fill(this.#id++), tieBreaker = new Uint8Array(8).fill(1);
-    return encodeCheck({
-      id,
-      role,
-      tieBreaker,
-      local: theirs,
-      remote: ours,
-      component: 1,
-      index: 0,
-      nominate: false,
-      ...parts,
-    });
-  }
-  stun(conn: number, message: Uint8Array): IceOut[] {
-    return this.feed({ type: "bytes", conn, bytes: frameStun(message) });
-  }
-  /** Answers a check of ours as a good peer does. */
-  answer(conn: number, message: StunMessage): void {
-    this.stun(conn, encodeSuccess(message.id, { ip: "10.77.0.1", port: 50000 + conn }, theirs));
-  }
-  offer(...candidates: Candidate[]): void {
-    this.feed({ type: "remote", offer: { ...theirs, candidates } satisfies IceOffer });
-  }
-  dial(index = 0): { conn: number; to: Endpoint; at: number } {
-    return this.outs("connect")[index]!;
-  }
-  /** Brings a controlled agent to its nominated pair over an incoming connection. */
-  nominated(): number {
-    this.accept(7);
-    this.offer(remote(9, { tcpType: "active", port: 9 }));
-    this.stun(7, this.check());
-    this.answer(7, this.written(7).find((m) => m.class === "request")!);
-    this.stun(7, this.check({ nominate: true }));
-    strictEqual(this.outs("completed").length, 1);
-    return 7;
-  }
-}
+import { Bench, from, ours, remote, theirs } from "../../tests/ice_bench.ts";
 
 Deno.test("[connection 19] IceAgent answers valid checks before it has the other side's half", () => {
   const b = new Bench("controlled");
@@ -349,112 +228,6 @@ Deno.test("silence while we do not read means nothing", () => {
   strictEqual(b.outs("failed")[0]?.code, "net/ice-silent");
 });
 
-Deno.test("[connection H4] IceAgent dials 32 addresses of a request at most, and none that is nobody's business", () => {
-  const b = new Bench("controlling");
-  const many = Array.from(
-    { length: 60 },
-    (_, i) => remote(3, { ip: `10.78.0.${i + 1}`, foundation: `H${i}` }),
-  );
-  b.offer(remote(3, { port: 25 }), remote(3, { ip: "127.0.0.1" }), remote(3, { ip: "224.0.0.5" }), ...many);
-  b.run(14_000);
-  strictEqual(new Set(b.outs("connect").map((c) => c.to.ip)).size, ICE.targets);
-  const drops = b.why();
-  deepStrictEqual(drops.slice(0, 3), ["candidate-low-port", "candidate-loopback", "candidate-multicast"]);
-  strictEqual(drops.filter((d) => d === "candidate-excess").length, 60 - ICE.targets);
-  strictEqual(b.outs("connect").every((c, i, all) => i === 0 || c.at - all[i - 1]!.at >= ICE.paceMs), true);
-});
-
-Deno.test("[connection H14] half a frame does not keep a connection alive", () => {
-  const b = new Bench("controlled");
-  b.accept(1), b.accept(2);
-  b.feed({ type: "bytes", conn: 1, bytes: new Uint8Array([0]) });
-  b.feed({ type: "bytes", conn: 2, bytes: frameStun(b.check()).subarray(0, 40) });
-  b.run(ICE.silentAcceptMs);
-  deepStrictEqual(b.outs("close").map((c) => [c.conn, c.at]), [[1, ICE.silentAcceptMs], [
-    2,
-    ICE.silentAcceptMs,
-  ]]);
-});
-
-Deno.test("[connection H15] at most 16 connections wait, each for 10 s", () => {
-  const b = new Bench("controlled");
-  for (let conn = 1; conn <= 20; conn++) b.accept(conn, { ip: "10.77.0.2", port: 1000 + conn });
-  deepStrictEqual(b.outs("close").map((c) => c.conn), [17, 18, 19, 20]);
-  b.run(ICE.silentAcceptMs);
-  strictEqual(b.outs("close").length, 20);
-  strictEqual(b.why().filter((w) => w === "connection-silent").length, 16);
-});
-
-Deno.test("[connection H16] 401 is answered ten times per connection, then it is closed", () => {
-  const b = new Bench("controlled");
-  b.accept(1);
-  for (let i = 0; i < 15; i++) b.stun(1, b.check({ remote: { ...ours, pwd: "x".repeat(24) } }));
-  strictEqual(b.written(1).length, ICE.unauthorized);
-  deepStrictEqual(b.outs("close").map((c) => c.conn), [1]);
-});
-
-Deno.test("[connection H17] a claimed role conflict never makes us switch, and is answered three times", () => {
-  for (const role of ["controlled", "controlling"] as const) {
-    const b = new Bench(role);
-    b.accept(1);
-    for (let i = 0; i < 6; i++) {
-      b.stun(1, b.check({ role, tieBreaker: new Uint8Array(8).fill(i % 2 ? 255 : 0) }));
-    }
-    const answers = b.written(1);
-    deepStrictEqual(answers.map((m) => attributeError(m)?.code), [487, 487, 487]);
-    strictEqual(b.agent.role, role);
-    strictEqual(b.outs("selected").length, 0);
-  }
-});
-
-Deno.test("IceAgent settles a role conflict by the tie-breaker when it may switch", () => {
-  const weak = new Bench("controlling", { conflict: "switch" });
-  weak.accept(1);
-  weak.stun(1, weak.check({ role: "controlling", tieBreaker: new Uint8Array(8).fill(255) }));
-  deepStrictEqual([weak.agent.role, weak.written(1)[0]?.class], ["controlled", "success"]);
-  const strong = new Bench("controlling", { conflict: "switch" });
-  strong.accept(1);
-  strong.stun(1, strong.check({ role: "controlling", tieBreaker: new Uint8Array(8) }));
-  deepStrictEqual([strong.agent.role, attributeError(strong.written(1)[0]!)?.code], ["controlling", 487]);
-});
-
-Deno.test("[connection H18] STUN of another method after nomination ends the connection it came on", () => {
-  const b = new Bench("controlled"), conn = b.nominated();
-  b.stun(
-    conn,
-    encodeStun({
-      class: "request",
-      method: METHOD.allocate,
-      id: new Uint8Array(12),
-      key: shortTermKey(ours.pwd),
-    }),
-  );
-  deepStrictEqual([b.why().at(-1), b.outs("failed")[0]?.code], ["method", "net/ice-lost"]);
-});
-
-Deno.test("data in front of a signed check closes the connection", () => {
-  const b = new Bench("controlled");
-  b.accept(1);
-  b.feed({ type: "bytes", conn: 1, bytes: frameData(new Uint8Array([0x16, 3, 3, 0, 1, 9])) });
-  deepStrictEqual([b.outs("close").map((c) => c.conn), b.outs("data"), b.why()], [[1], [], [
-    "data-unvalidated",
-  ]]);
-});
-
-Deno.test("a forged answer is worth nothing", () => {
-  const b = new Bench("controlling");
-  b.offer(remote(3));
-  b.feed({ type: "connected", conn: 1 });
-  const [check] = b.written(1);
-  b.stun(1, encodeSuccess(check!.id, from, { ...theirs, pwd: "x".repeat(24) })); // wrong key
-  b.stun(1, encodeSuccess(new Uint8Array(12), from, theirs)); // nothing asked
-  b.stun(1, encodeStun({ class: "success", method: 1, id: check!.id, key: shortTermKey(theirs.pwd) })); // no address
-  strictEqual(b.written(1).length, 0);
-  deepStrictEqual(b.why(), ["response-unsigned", "response-unasked", "response-unsigned"]);
-  b.run(ICE.answerMs);
-  strictEqual(b.outs("note").some((n) => n.what === "failed" && n.detail === "timeout"), true);
-});
-
 Deno.test("a controlled agent waits ten seconds for nomination when its checks are done, then gives up", () => {
   const b = new Bench("controlled");
   b.offer(remote(3));
@@ -512,58 +285,5 @@ Deno.test("two agents meet over UDP through loss, whatever is lost", () => {
       throw new Error(`not completed after ${packets} packets`);
     }),
     { numRuns: 40 },
-  );
-});
-
-Deno.test("IceAgent survives any order of events and any bytes within its limits", () => {
-  const conn = fc.integer({ min: 1, max: 40 });
-  const b0 = new Bench("controlled"),
-    good = [b0.check(), b0.check({ nominate: true }), encodeKeepalive(new Uint8Array(12))];
-  const bytes = fc.oneof(
-    fc.uint8Array({ maxLength: 200 }),
-    fc.constantFrom(
-      ...good.map(frameStun),
-      concat(frameStun(good[0]!), frameData(new Uint8Array([0x17, 3, 3, 0, 0]))),
-    ),
-  );
-  const event = fc.oneof(
-    fc.record({
-      type: fc.constant("accepted" as const),
-      conn: conn.map((c) => c + 100),
-      from: fc.constant(from),
-      local: fc.constant(passive),
-    }),
-    fc.record({ type: fc.constant("bytes" as const), conn: fc.oneof(conn, conn.map((c) => c + 100)), bytes }),
-    fc.record({ type: fc.constant("connected" as const), conn }),
-    fc.record({ type: fc.constant("refused" as const), conn, code: fc.constant("ECONNREFUSED") }),
-    fc.record({
-      type: fc.constant("closed" as const),
-      conn: fc.oneof(conn, conn.map((c) => c + 100)),
-      code: fc.option(fc.constant("ECONNRESET"), { nil: undefined }),
-    }),
-    fc.constant({
-      type: "remote" as const,
-      offer: { ...theirs, candidates: [remote(3), remote(4, { type: "relay" as const })] },
-    }),
-    fc.record({ type: fc.constant("paused" as const), paused: fc.boolean() }),
-    fc.constant({ type: "wake" as const }),
-  );
-  fc.assert(
-    fc.property(
-      fc.constantFrom<IceRole>("controlled", "controlling"),
-      fc.array(fc.tuple(event, fc.integer({ min: 0, max: 4000 })), { maxLength: 60 }),
-      (role, events) => {
-        const b = new Bench(role), open = new Set<number>();
-        for (const [input, gap] of events) {
-          b.run(b.now + gap);
-          if (input.type === "accepted") open.add(input.conn);
-          b.feed(input);
-          for (const out of b.outs("close")) open.delete(out.conn);
-        }
-        strictEqual(open.size <= ICE.accepted + 1, true);
-        b.feed({ type: "stop" });
-        strictEqual(b.agent.wakeAt, Infinity);
-      },
-    ),
   );
 });

@@ -239,3 +239,23 @@ for (const kind of kinds) {
     await world.finish(Promise.all([a[Symbol.asyncDispose](), b[Symbol.asyncDispose]()]));
   });
 }
+
+Deno.test("IceMedia offers every component, however many addresses a host has", async () => {
+  const world = new World({ seed: 13 }), components = [1, 2, 3, 4];
+  const many = Array.from({ length: 12 }, (_, i) => `203.0.113.${10 + i}`);
+  const a = await world.finish(
+    IceMedia.open(world.host("a", { ips: many, link }).env, { role: "controlling", components }),
+  );
+  const b = await world.finish(
+    IceMedia.open(world.host("b", { ips: [B], link }).env, { role: "controlled", components }),
+  );
+  deepStrictEqual(components.map((c) => a.offer.candidates.filter((l) => l.component === c).length), [
+    8,
+    8,
+    8,
+    8,
+  ]);
+  await world.finish(Promise.all([a.connect(b.offer), b.connect(a.offer)]), 60_000);
+  deepStrictEqual(components.map((c) => b.path(c) !== undefined), [true, true, true, true]);
+  await world.finish(Promise.all([a[Symbol.asyncDispose](), b[Symbol.asyncDispose]()]));
+});

@@ -33,6 +33,16 @@ export class Maintenance {
     if (this.#confirm.slot < 0 || at < this.#confirm.time) this.world.timers.move(this.#confirm, at);
   }
 
+  /** Somebody waits for the network: asks nodes we have not heard of lately, instead of letting chance do it. */
+  rouse(): void {
+    const { world } = this, { now } = world;
+    for (const family of world.families) {
+      const nodes = world.tables[family]!.buckets.flatMap((bucket) => bucket.nodes);
+      const silent = nodes.filter((node) => !node.expired && !node.isGood(now) && !node.open.length);
+      for (const node of silent.slice(0, LIMITS.target)) world.ping(node);
+    }
+  }
+
   #confirmNodes(): void {
     const { world } = this, { now } = world;
     for (const family of world.families) {

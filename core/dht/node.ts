@@ -107,7 +107,12 @@ export class DhtNode implements Machine<DhtIn, DhtOut> {
     });
     this.#bootstrap = new Bootstrap(world, () => world.families.some((family) => this.#isConnected(family)));
     this.#maintenance = new Maintenance(world, this.#storage, (family) => this.#isConnected(family));
-    this.#operations = new Operations(world, this.#storage, () => this.status === "connecting");
+    this.#operations = new Operations(
+      world,
+      this.#storage,
+      () => this.status === "connecting",
+      () => this.#maintenance.rouse(),
+    );
     world.onDied = (family) => this.#died(family);
   }
 

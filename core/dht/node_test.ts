@@ -76,6 +76,14 @@ Deno.test("operations wait while the network is being joined, and end with it or
   lab.run(100);
   deepStrictEqual(done(member, 2), [{ ok: true, nodes: 1 }]);
 });
+Deno.test("an operation wakes nodes that have been silent for long instead of waiting for the next round", () => {
+  const { lab, member } = pair();
+  while (member.node.status === "connected" && lab.now < 120 * MINUTE) lab.run(5000);
+  strictEqual(member.node.status, "connecting");
+  get(member, 1);
+  lab.run(50);
+  deepStrictEqual(done(member, 1), [{ ok: true, nodes: 1 }]);
+});
 Deno.test("a lone node serves itself: a put finds nobody, a get finds the value", () => {
   const lab = new Lab(), member = lab.add();
   put(member, 1, { data: utf8("own") });

@@ -24,8 +24,13 @@ export class Operations {
   /** What begins once it is clear whether there is a network. */
   #waiting = new Map<number, () => void>();
 
-  /** `joining`: better wait before searching. */
-  constructor(readonly world: World, readonly storage: Storage, readonly joining: () => boolean) {}
+  /** `joining`: better wait before searching. `rouse`: somebody waits for it. */
+  constructor(
+    readonly world: World,
+    readonly storage: Storage,
+    readonly joining: () => boolean,
+    readonly rouse: () => void,
+  ) {}
 
   get count(): number {
     return this.#cancels.size;
@@ -152,6 +157,7 @@ export class Operations {
   #begin(op: number, run: () => void): void {
     if (!this.joining() || this.#waiting.size >= LIMITS.waiting) return run();
     this.#waiting.set(op, run);
+    this.rouse();
   }
   #newId(): bigint {
     for (;;) {

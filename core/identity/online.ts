@@ -7,6 +7,7 @@ import {
   type Clock,
   CoreError,
   type DeviceId,
+  equal,
   type InfoHash,
   isError,
   type Log,
@@ -57,7 +58,9 @@ export type OnlineEvent =
   /** Another device of our own account showed itself. */
   | { readonly type: "sibling"; readonly device: DeviceId }
   /** A revocation list of our own account that its key signed; keep it. */
-  | { readonly type: "revocation"; readonly list: RevocationList };
+  | { readonly type: "revocation"; readonly list: RevocationList }
+  /** Such a list names this very device: it is announced no more. */
+  | { readonly type: "revoked" };
 
 export interface OnlineOptions {
   readonly dht: AccountDht;
@@ -67,9 +70,20 @@ export interface OnlineOptions {
   readonly onEvent: (event: OnlineEvent) => void;
 }
 
+/** A revocation list as it lies on the DHT: a plain value, msgpack around DER. Spec: account §3.3. */
+const listValue = (der: Uint8Array, id: bigint): OwnValue => ({
+  id,
+  type: 0,
+  data: encode(der),
+  priority: 1,
+});
+
 export class AccountOnline implements AsyncDisposable {
   readonly #presence = new Presence();
   readonly #stop = new AbortController();
+  /** Ends the announcement only: a revoked device still hears. */
+  readonly #silence = new AbortController();
+  readonly #loud = AbortSignal.any([this.#stop.signal, this.#silence.signal]);
   readonly #ears = new Map<AccountId, { readonly stop: AbortController; readonly done: Promise<void> }>();
   readonly #announcing: Promise<void>;
   /** What was heard and dropped, by reason. */
@@ -115,6 +129,14 @@ export class AccountOnline implements AsyncDisposable {
     return this.#presence.legacyDevice(account, device);
   }
 
+  /** Publishes a list our account just signed, for good. @throws {CoreError} `dht/put-failed`; the signal's reason once off line. */
+  async publishRevocations(list: RevocationList): Promise<void> {
+    await this.options.dht.put(this.account.jamiId, listValue(list.der, this.#newId()), {
+      permanent: true,
+      signal: this.#stop.signal,
+    });
+  }
+
   /** A channel to a device of an account opened or closed. */
   connection(type: "connected" | "disconnected", account: AccountId, device: DeviceId): void {
     const { clock } = this.options;
@@ -128,26 +150,25 @@ export class AccountOnline implements AsyncDisposable {
   }
 
   async #announce(): Promise<void> {
-    const { account: { jamiId, identity, crls }, options: { dht, random, onEvent, log } } = this;
-    const { signal } = this.#stop, id = new DataView(random.bytes(8).slice().buffer).getBigUint64(0) | 1n;
+    const { account: { jamiId, identity, crls }, options: { dht, onEvent, log } } = this;
+    const signal = this.#loud, options = { permanent: true, signal };
     const { data, owner, seq, signature } = identity.announcement;
-    const announcement = { id, type: 0, data, priority: 1, owner: owner.der, seq, signature };
+    const announcement = { id: this.#newId(), type: 0, data, priority: 1, owner: owner.der, seq, signature };
+    const lists = crls.map(({ der }) => listValue(der, this.#newId()));
     await this.#untilDone(async () => {
       await dht.connected(signal);
       const { long, short } = await dht.publishCertificate(signal);
-      const { nodes } = await dht.put(jamiId, announcement, { permanent: true, signal });
-      for (const [i, { der }] of crls.entries()) {
-        const list = { id: (id ^ BigInt(2 * i + 2)) || 1n, type: 0, data: encode(der), priority: 1 };
-        await dht.put(jamiId, list, { permanent: true, signal });
-      }
+      const { nodes } = await dht.put(jamiId, announcement, options);
+      for (const list of lists) await dht.put(jamiId, list, options);
       log.info("account announced", { account: jamiId, nodes, long, short });
       onEvent({ type: "announced", nodes, long, short });
-    });
+    }, signal);
   }
 
   async #listen(account: AccountId, signal: AbortSignal): Promise<void> {
     const { clock, dht } = this.options;
     await this.#untilDone(async () => {
+      this.#act(this.#presence.step(clock.now(), { type: "lost", account }));
       for await (const { type, value, sender, encrypted } of dht.listen(account, { signal })) {
         const { id, type: kind, data } = value;
         const heard = { id, type: kind, data, sender: sender?.shortId, encrypted };
@@ -158,22 +179,16 @@ export class AccountOnline implements AsyncDisposable {
     }, signal);
   }
 
-  /** Tries again, later and later, what the network refused; ends quietly when aborted. */
-  async #untilDone(work: () => Promise<void>, signal: AbortSignal = this.#stop.signal): Promise<void> {
-    for (
-      let gap: number = LIMITS.retryMs.first;
-      !signal.aborted;
-      gap = Math.min(2 * gap, LIMITS.retryMs.longest)
-    ) {
+  /** Tries again, later and later, whatever went wrong; ends quietly when aborted. */
+  async #untilDone(work: () => Promise<void>, signal: AbortSignal): Promise<void> {
+    const { retryMs: { first, longest } } = LIMITS, { log } = this.options;
+    for (let gap: number = first; !signal.aborted; gap = Math.min(2 * gap, longest)) {
       try {
         return await work();
       } catch (error) {
         if (signal.aborted) return;
-        if (!isError(error, "dht/") && !isError(error, "identity/listen-ended")) throw error;
-        this.options.log.warning("account not on the DHT yet", {
-          code: (error as CoreError).code,
-          again: gap,
-        });
+        if (!(error instanceof CoreError)) log.error("going on line failed", { error, again: gap });
+        else log.warning("account not on the DHT yet", { code: error.code, again: gap });
         await this.#sleep(gap, signal);
       }
     }
@@ -182,8 +197,14 @@ export class AccountOnline implements AsyncDisposable {
   async #sleep(ms: number, signal: AbortSignal): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>(), { clock } = this.options;
     using _timer = clock.at(clock.now() + ms, resolve);
-    signal.addEventListener("abort", () => resolve(), { once: true });
+    signal.addEventListener("abort", resolve as () => void, { once: true });
     await promise;
+    signal.removeEventListener("abort", resolve as () => void);
+  }
+
+  /** A value id that is new with every start. Spec: account §1.3. */
+  #newId(): bigint {
+    return new DataView(this.options.random.bytes(8).slice().buffer).getBigUint64(0) || 1n;
   }
 
   #act(outs: readonly PresenceOut[]): void {
@@ -202,7 +223,11 @@ export class AccountOnline implements AsyncDisposable {
   async #judge(der: Uint8Array): Promise<void> {
     try {
       const list = await verifyCrl(der, this.account.chain[1]!);
-      if (!this.#stop.signal.aborted) this.options.onEvent({ type: "revocation", list });
+      if (this.#stop.signal.aborted) return;
+      this.options.onEvent({ type: "revocation", list });
+      if (!list.revoked.some(({ serial }) => equal(serial, this.account.chain[0]!.serial))) return;
+      this.#silence.abort();
+      this.options.onEvent({ type: "revoked" });
     } catch (error) {
       if (!isError(error, "identity/crl")) throw error;
       this.drops["crl"] = (this.drops["crl"] ?? 0) + 1;

@@ -46,8 +46,9 @@ type ChannelInput = {
   readonly device: DeviceId;
   readonly wall: number;
 };
+/** `lost`: nobody listens at the account's key any more, so what was announced is not known until it is heard again. */
 export type PresenceIn =
-  | { readonly type: "follow" | "unfollow"; readonly account: AccountId }
+  | { readonly type: "follow" | "unfollow" | "lost"; readonly account: AccountId }
   | HeardInput
   | ChannelInput;
 
@@ -103,6 +104,7 @@ export class Presence {
     if (!followed) return [];
     const outs: PresenceOut[] = [];
     if ("device" in input) connect(followed, input);
+    else if (input.type === "lost") followed.announced.clear();
     else if (input.type === "value") outs.push(...hear(now, followed, input));
     else if (input.type === "expired") expire(followed, input.value);
     const next = report(input.account, followed), told = next.state + next.devices.join();

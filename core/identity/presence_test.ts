@@ -66,6 +66,17 @@ Deno.test("[account 11] Presence keeps a restarted device when its old announcem
   deepStrictEqual(f.gone(2), ["away 0"]);
 });
 
+Deno.test("Presence forgets announcements, not channels, when nobody listens any more", () => {
+  const f = follower();
+  f.step({ type: "follow", account: id });
+  f.hear(announcement(1, phone));
+  deepStrictEqual(f.step({ type: "lost", account: id }), ["away 0"]);
+  deepStrictEqual(f.hear(announcement(1, phone)), ["seen 1"]);
+  f.link("connected", phone.longId);
+  deepStrictEqual(f.step({ type: "lost", account: id }), []);
+  deepStrictEqual(f.link("disconnected", phone.longId), ["away 0"]);
+});
+
 Deno.test("[account H6] [account H32] Presence counts no stranger, no wrong key, no plain or encrypted value", () => {
   const f = follower(), wrong = encode({ dev: Uint8Array.fromHex(phone.shortId), pk: laptop.der });
   f.step({ type: "follow", account: id });

@@ -7,13 +7,17 @@ import {
   type Clock,
   type ConversationId,
   CoreError,
+  type DeviceId,
+  type InfoHash,
   isError,
   type Log,
 } from "../base/mod.ts";
 import { sha1 } from "../crypto/mod.ts";
 import {
   type CheckedHeard,
+  decodeImMessage,
   decodeTrustRequest,
+  encodeImMessage,
   encodeTrustRequest,
   type SecureDht,
   type TrustRequest,
@@ -22,7 +26,7 @@ import type { ContactBook, Heard } from "./book.ts";
 import { type DeviceDirectory } from "./devices.ts";
 import { LIMITS } from "./limits.ts";
 
-const TRUST_REQUEST = 4, SERVICE = "cx.ring";
+const IM_MESSAGE = 3, TRUST_REQUEST = 4, SERVICE = "cx.ring";
 
 export interface RequestsOptions {
   readonly dht: Pick<SecureDht, "listen" | "putEncrypted">;
@@ -32,6 +36,11 @@ export interface RequestsOptions {
   readonly legacyDevice: string;
   readonly clock: Clock;
   readonly log: Log;
+  /** An instant message that came over the DHT, the way devices of 2023 send the first ones. Spec: account §4.5. */
+  readonly onInstant?: (
+    from: { readonly account: AccountId; readonly device: DeviceId },
+    message: { readonly token: bigint; readonly type: string; readonly content: string },
+  ) => void;
   /** Something changed because of what others sent. */
   readonly onHeard: (heard: Exclude<Heard, { type: "ignored" }>) => void;
 }
@@ -115,13 +124,61 @@ export class ContactRequests implements AsyncDisposable {
     }
   }
 
-  async #hear({ value, sender, encrypted }: CheckedHeard): Promise<void> {
-    if (value.type !== TRUST_REQUEST) return;
+  async #hear(heard: CheckedHeard): Promise<void> {
+    if (heard.value.type === IM_MESSAGE) return await this.#hearInstant(heard);
+    if (heard.value.type === TRUST_REQUEST) return await this.#hearRequest(heard);
+  }
+
+  /** Acknowledged where we are found ourselves: the sender listens there. */
+  async #hearInstant({ value, sender, encrypted }: CheckedHeard): Promise<void> {
+    const { dht, directory, legacyDevice, clock, onInstant } = this.options, { signal } = this.#stop;
+    if (!onInstant) return;
     if (!sender || !encrypted) return this.#drop("plain");
-    const name = `${sender.longId} ${value.id}`;
-    if (this.#seen.has(name)) return;
+    if (sender.shortId === (legacyDevice as InfoHash)) return;
+    let message: ReturnType<typeof decodeImMessage>;
+    try {
+      message = decodeImMessage(value.data);
+    } catch (error) {
+      if (!isError(error, "dht/") && !isError(error, "codec/")) throw error;
+      return this.#drop("unreadable");
+    }
+    if (message.text === "") return; // an acknowledgement
+    const name = `im ${sender.longId} ${message.id}`;
+    if (!this.#first(name)) return;
+    const chain = await directory.accountOf(sender, signal);
+    if (!chain) return this.#drop("unknown-sender");
+    if (this.options.book.state(chain.account) === "banned") return this.#drop("banned");
+    onInstant({ account: chain.account, device: chain.device }, {
+      token: message.id,
+      type: message.dataType || "text/plain",
+      content: message.text,
+    });
+    const received = {
+      ...message,
+      msg: "",
+      datatype: "",
+      date: Math.floor(clock.wall() / 1000),
+      metadatas: new Map(),
+    };
+    const data = encodeImMessage(received as typeof message);
+    await dht.putEncrypted(inboxKey(legacyDevice), sender, { type: IM_MESSAGE, data }, { signal }).catch(
+      (error) => {
+        if (!isError(error, "dht/") && !isError(error, "crypto/")) throw error;
+      },
+    );
+  }
+
+  /** True the first time. */
+  #first(name: string): boolean {
+    if (this.#seen.has(name)) return false;
     this.#seen.add(name);
     if (this.#seen.size > LIMITS.senders) this.#seen.delete(this.#seen.values().next().value!);
+    return true;
+  }
+
+  async #hearRequest({ value, sender, encrypted }: CheckedHeard): Promise<void> {
+    if (!sender || !encrypted) return this.#drop("plain");
+    if (!this.#first(`${sender.longId} ${value.id}`)) return;
     let request: TrustRequest;
     try {
       request = decodeTrustRequest(value.data);

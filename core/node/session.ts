@@ -140,6 +140,7 @@ export class AccountSession implements AsyncDisposable {
         clock,
         log: log.child({ room: "contacts" }),
         onHeard: (heard) => live.session!.#hear(heard),
+        onInstant: (from, instant) => swarm.instant(from, instant),
       }),
     );
     const session = live.session = new AccountSession(options, { book, online, peers, requests, swarm });

@@ -196,6 +196,11 @@ export class Swarm implements AsyncDisposable {
     return GIT.test(name) ? this.#onGit(name, peer) : this.messenger.accept(name, peer);
   }
 
+  /** An instant message that came another way than over a channel, its sender verified. */
+  instant(from: Speaker, instant: Instant): void {
+    this.#track(this.#hear(from, instant));
+  }
+
   /** A link to a device came up: what waits goes out, and what we share is brought up to date. */
   connected(peer: Speaker): void {
     this.messenger.connected(peer.device);

@@ -102,6 +102,12 @@ export const TURN = {
   /** A refused nonce may be renewed this often in a row. */
   staleNonces: 3,
   nonce: 763,
+  /** A trial of a relay, and how long its connection may take to close. */
+  testMs: 10_000,
+  lingerMs: 1_000,
+  /** After a failed trial; doubling. */
+  backOffMs: 10_000,
+  backOffMaxMs: 1_800_000,
   /** Data waiting for a channel or a connection being bound. */
   bindMs: 15_000,
 } as const;

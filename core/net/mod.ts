@@ -29,4 +29,5 @@ export { type ByteBudget } from "./mux_inbox.ts";
 export { type Accept, type MuxInfo, MuxLink, type MuxOptions } from "./mux_link.ts";
 export { openTls, type TlsOptions, type TlsStream } from "./tls_io.ts";
 export { Tokens } from "./tokens.ts";
+export { RelayBook, type RelayBookOptions, type RelayEnv, type RelaySetting } from "./turn_relays_io.ts";
 export * from "./limits.ts";

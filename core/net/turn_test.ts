@@ -22,6 +22,7 @@ import {
 } from "./stun.ts";
 import { TurnBind } from "./turn_bind.ts";
 import { TurnClient, type TurnOptions, type TurnOut } from "./turn_client.ts";
+import { Relays } from "./turn_relays.ts";
 import { encodeChannelData, readUnit, TurnReader } from "./turn_stream.ts";
 
 const RELAYED = { ip: "8.20.30.9", port: 50001 }, PEER = { ip: "8.20.30.77", port: 4000 };
@@ -324,4 +325,42 @@ Deno.test("[connection 28] TurnBind hands on what came right behind the answer",
   const late = new TurnBind(new Uint8Array(4), b.client.credentials, random, 0);
   late.step(0, { type: "connected" });
   deepStrictEqual(late.step(TURN.bindMs, { type: "wake" }).map((o) => o.type), ["failed"]);
+});
+
+Deno.test("Relays tries each server, one address per family, and names those that passed", () => {
+  const m = new Relays(2);
+  deepStrictEqual(m.step(0, { type: "refresh" }), [{ type: "resolve", server: 0 }, {
+    type: "resolve",
+    server: 1,
+  }]);
+  deepStrictEqual(m.step(1, { type: "refresh" }), []); // it is under way
+  const ips = ["8.20.30.1", "8.20.30.2", "2001:4860::1"];
+  deepStrictEqual(m.step(2, { type: "resolved", server: 0, ips }).map((o) => o.type === "test" && o.ip), [
+    "8.20.30.1",
+    "2001:4860::1",
+  ]);
+  m.step(2, { type: "resolved", server: 1, ips: [] });
+  const pass = { server: 0, ip: "8.20.30.1" };
+  deepStrictEqual(m.step(3, { type: "tested", ...pass, ok: true }), [{ type: "usable", relays: [pass] }]);
+  deepStrictEqual(m.step(4, { type: "tested", server: 0, ip: "2001:4860::1", ok: false }), []);
+  strictEqual(m.wakeAt, 2 + TURN.backOffMs); // the nameless one
+  deepStrictEqual(m.step(5, { type: "tested", ...pass, ok: false }), []); // nobody asked
+});
+
+Deno.test("Relays backs off from 10 s to half an hour, and forgets that on another network", () => {
+  const m = new Relays(1), gaps: number[] = [];
+  let now = 0;
+  m.step(now, { type: "refresh" });
+  for (let i = 0; i < 12; i++) {
+    m.step(now, { type: "resolved", server: 0, ips: ["8.20.30.1"] });
+    m.step(now, { type: "tested", server: 0, ip: "8.20.30.1", ok: false });
+    deepStrictEqual(m.step(now, { type: "refresh" }), []); // not sooner because somebody wishes
+    gaps.push(m.wakeAt - now);
+    now = m.wakeAt;
+    strictEqual(m.step(now, { type: "wake" })[0]?.type, "resolve");
+  }
+  deepStrictEqual([gaps[0], gaps[1], gaps.at(-1)], [10_000, 20_000, 1_800_000]);
+  m.step(now, { type: "resolved", server: 0, ips: ["8.20.30.1"] });
+  m.step(now, { type: "tested", server: 0, ip: "8.20.30.1", ok: true });
+  deepStrictEqual(m.step(now, { type: "network" }).map((o) => o.type), ["resolve", "usable"]);
 });

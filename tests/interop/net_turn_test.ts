@@ -1,7 +1,7 @@
 /** Our relay client and our ICE through a real coturn. */
 import { deepStrictEqual, rejects, strictEqual } from "node:assert/strict";
 import { Driver, type Endpoint, realClock, realRandom, Secret, silentLog } from "../../core/base/mod.ts";
-import { IceLink, IceMedia, type IceNote, realStreamNet } from "../../core/net/mod.ts";
+import { IceLink, IceMedia, type IceNote, realStreamNet, RelayBook } from "../../core/net/mod.ts";
 import { TurnBind } from "../../core/net/turn_bind.ts";
 import { TurnClient, type TurnIn, type TurnOptions, type TurnOut } from "../../core/net/turn_client.ts";
 import { Coturn, coturnTest } from "./net_coturn.ts";
@@ -257,4 +257,21 @@ coturnTest("IceLink offers what it has when a relay does not answer", async () =
   await using a = await IceLink.open(env, { ...lab, role: "controlled", relays: [silent] });
   strictEqual(a.offer.candidates.length > 0 && !a.offer.candidates.some((c) => c.type === "relay"), true);
   await rejects(a.connect(a.offer, { signal: AbortSignal.timeout(50) }), { name: "TimeoutError" });
+});
+
+coturnTest("RelayBook names a relay that works, not one that refuses us nor one that is silent", async () => {
+  await using coturn = await Coturn.start();
+  using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const at = { host: "127.0.0.1", port: coturn.port, user: "ring" }, password = new Secret("ring");
+  const servers = [{ ...at, password: new Secret("rong") }, { ...at, password }, {
+    ...at,
+    password,
+    port: silent.addr.port,
+  }];
+  await using book = new RelayBook(env, { servers, anyAddress: true });
+  book.refresh();
+  await book.changed;
+  deepStrictEqual(book.usable.map((r) => r.server), [{ ip: coturn.ip, port: coturn.port }]);
+  await using link = await IceLink.open(env, { ...lab, role: "controlled", relays: book.usable });
+  strictEqual(relayOnly(link).candidates.length, 1);
 });

@@ -39,6 +39,8 @@ export interface Certificate {
   readonly longId: DeviceId;
   /** May sign certificates. */
   readonly isAuthority: boolean;
+  /** How many authorities may stand between this one and a device; `undefined`: any number. */
+  readonly pathLength: number | undefined;
   readonly algorithm: { readonly kind: "rsa" | "ec"; readonly hash: SignatureHash } | undefined;
   readonly signature: Uint8Array;
 }
@@ -81,7 +83,9 @@ function decode(der: Uint8Array): Certificate {
   const [, serial, inner, issuer, , subject, spki] = fields;
   if (outer!.raw.toHex() !== inner!.raw.toHex()) throw bad("algorithms differ");
   const parsed = AsnConvert.parse(der, x509.Certificate).tbsCertificate;
-  const publicKey = importPublicKey(spki!.raw);
+  const publicKey = importPublicKey(spki!.raw), { notBefore, notAfter } = parsed.validity;
+  const [from, until] = [notBefore.getTime().getTime(), notAfter.getTime().getTime()];
+  if (!Number.isFinite(from) || !Number.isFinite(until)) throw bad("validity");
   return {
     der,
     tbs: tbs!.raw,
@@ -90,19 +94,19 @@ function decode(der: Uint8Array): Certificate {
     subjectDer: subject!.raw,
     issuer: nameOf(parsed.issuer),
     subject: nameOf(parsed.subject),
-    notBefore: parsed.validity.notBefore.getTime().getTime(),
-    notAfter: parsed.validity.notAfter.getTime().getTime(),
+    notBefore: from,
+    notAfter: until,
     publicKey,
     id: publicKey.shortId,
     longId: publicKey.longId,
-    isAuthority: readExtensions(parsed.extensions ?? []),
+    ...readExtensions(parsed.extensions ?? []),
     algorithm: ALGORITHMS[parsed.signature.algorithm],
     signature: readBits(signature),
   };
 }
 
-/** True if the holder may sign certificates: CA flag, and certSign where key usage is critical. Spec: dht §3.3. */
-function readExtensions(extensions: x509.Extension[]): boolean {
+/** Whether the holder may sign certificates: CA flag, and certSign where key usage is critical. Spec: dht §3.3. */
+function readExtensions(extensions: x509.Extension[]): Pick<Certificate, "isAuthority" | "pathLength"> {
   const seen = new Map<string, x509.Extension>();
   for (const extension of extensions) {
     if (seen.has(extension.extnID)) throw bad("extension twice");
@@ -112,10 +116,13 @@ function readExtensions(extensions: x509.Extension[]): boolean {
     seen.set(extension.extnID, extension);
   }
   const constraints = seen.get(x509.id_ce_basicConstraints), usage = seen.get(x509.id_ce_keyUsage);
-  if (!constraints || !AsnConvert.parse(constraints.extnValue.buffer, x509.BasicConstraints).cA) return false;
-  if (!usage?.critical) return true;
-  const flags = AsnConvert.parse(usage.extnValue.buffer, x509.KeyUsage).toNumber();
-  return (flags & x509.KeyUsageFlags.keyCertSign) !== 0;
+  const { cA = false, pathLenConstraint: pathLength } = constraints
+    ? AsnConvert.parse(constraints.extnValue.buffer, x509.BasicConstraints)
+    : {};
+  const flags = usage?.critical
+    ? AsnConvert.parse(usage.extnValue.buffer, x509.KeyUsage).toNumber()
+    : x509.KeyUsageFlags.keyCertSign;
+  return { isAuthority: cA && (flags & x509.KeyUsageFlags.keyCertSign) !== 0, pathLength };
 }
 
 function nameOf(name: x509.Name): Name {

@@ -31,14 +31,14 @@ export interface ChainOptions {
  * The top must be self-signed. Every certificate must be valid now, every signer an authority, every key strong,
  * no key may appear twice, and no certificate may be revoked by its issuer.
  * @throws {CoreError} `identity/chain` with `why`: `length`, `not-yet-valid`, `expired`, `weak-key`, `same-key`,
- * `issuer`, `not-authority`, `algorithm`, `signature`, `root`, `revoked`; `at` is the position, 0 = leaf.
+ * `issuer`, `not-authority`, `path-length`, `algorithm`, `signature`, `root`, `revoked`; `at` is the position, 0 = leaf.
  */
 export async function verifyChain(
   chain: readonly Certificate[],
   options: ChainOptions,
 ): Promise<VerifiedChain> {
   if (chain.length < 2 || chain.length > LIMITS.chainLength) throw refused("length", chain.length);
-  await verifyLinks(chain, options);
+  await verifyLinks(chain, options, 0);
   const [device, account] = chain as [Certificate, Certificate];
   return { account: accountId(account.id), device: device.longId, legacyDevice: device.id, chain };
 }
@@ -66,16 +66,22 @@ export async function verifyDevice(
 export async function verifyAuthorities(chain: readonly Certificate[], options: ChainOptions): Promise<void> {
   if (chain.length < 1 || chain.length >= LIMITS.chainLength) throw refused("length", chain.length);
   if (!chain[0]!.isAuthority) throw refused("not-authority", 0);
-  await verifyLinks(chain, options);
+  await verifyLinks(chain, options, 1);
 }
 
-async function verifyLinks(chain: readonly Certificate[], options: ChainOptions): Promise<void> {
+/** @param below authorities under the first certificate that count for path lengths, itself included. */
+async function verifyLinks(
+  chain: readonly Certificate[],
+  options: ChainOptions,
+  below: number,
+): Promise<void> {
   const keys = new Set<string>();
   for (const [at, certificate] of chain.entries()) {
     checkAlone(certificate, at, options.wall);
     if (keys.has(certificate.longId)) throw refused("same-key", at);
     keys.add(certificate.longId);
     checkIssuer(certificate, chain[at + 1] ?? certificate, at, at + 1 === chain.length);
+    if ((chain[at + 1]?.pathLength ?? Infinity) < at + below) throw refused("path-length", at + 1);
     if (isRevoked(certificate, chain[at + 1], options.crls ?? [])) throw refused("revoked", at);
   }
   const signed = await Promise.all(chain.map((c, at) => isSignedBy(c, chain[at + 1] ?? c)));

@@ -11,6 +11,7 @@ import {
   decodeCertificate,
   decodeChain,
   decodeCrl,
+  verifyAuthorities,
   verifyChain,
   verifyCrl,
   verifyDevice,
@@ -182,6 +183,32 @@ Deno.test("[account H3] verifyChain() refuses a stranger's device under an hones
   await rejects(verifyChain([mimic[0]!, { ...account, subjectDer: mimic[1]!.subjectDer }, ca], at), {
     data: { why: "signature", at: 0 },
   });
+});
+
+Deno.test("verifyChain() keeps to the path length an authority was given", async () => {
+  const [device, account, ca] = await goodChain() as [Certificate, Certificate, Certificate];
+  await verifyChain([device, { ...account, pathLength: 0 }, { ...ca, pathLength: 1 }], at);
+  const short = { ...ca, pathLength: 0 };
+  await rejects(verifyChain([device, account, short], at), { data: { why: "path-length", at: 2 } });
+  await rejects(verifyAuthorities([account, short], at), { data: { why: "path-length", at: 1 } });
+  await verifyAuthorities([account, ca], at);
+});
+
+Deno.test("[account H3] decodeCertificate() refuses a date that is none", async () => {
+  const { der, notBefore } = (await goodChain())[0]!,
+    digits = new Date(notBefore).toISOString().slice(2, 10).replaceAll("-", "");
+  const text = String.fromCharCode(...der), place = text.indexOf(digits);
+  for (const wrong of ["269999", "xxxxxx", "260231"]) {
+    const bytes = Uint8Array.from(
+      text.slice(0, place) + wrong + text.slice(place + 6),
+      (c) => c.charCodeAt(0),
+    );
+    try { // read as some other day, or refused; never a date that is before and after everything
+      strictEqual(Number.isFinite(decodeCertificate(bytes).notBefore), true, wrong);
+    } catch (error) {
+      strictEqual((error as { code: string }).code, "identity/certificate");
+    }
+  }
 });
 
 Deno.test("[account H5] verifyDevice() refuses a good chain that another account issued for the device's key", async () => {

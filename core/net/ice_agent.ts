@@ -113,6 +113,7 @@ export class IceAgent implements Machine<IceIn, IceOut> {
   #connected(now: number, id: number): void {
     const conn = this.#conns.get(id), pair = this.#pairOf(id);
     if (!conn || !pair) return void this.#out.close(id);
+    if (this.#selected.get(pair.component)) return this.#close(now, conn); // a check now would make some nominate anew
     conn.deadline = Infinity;
     this.#out.note("connected", pair);
     this.#check(now, pair, this.#nominateNow());

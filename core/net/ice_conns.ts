@@ -10,7 +10,7 @@ export class Conns {
   #incoming = 0;
   #listening = true;
   #spareEnds = Infinity;
-  /** The one data came on first: after that nothing else is read. */
+  /** The one data comes on: nodes of 2023 may move to another proven one while both sides settle, then nothing else is read. */
   #carrier: Conn | undefined;
 
   get wakeAt(): number {
@@ -57,8 +57,10 @@ export class Conns {
 
   /** Data came on `conn`: why it does not count, or undefined. */
   carry(conn: Conn): string | undefined {
-    if (this.#carrier && this.#carrier !== conn) return "data-second-connection";
+    const other = this.#carrier && this.#carrier !== conn;
+    if (other && (!this.#listening || !conn.valid)) return "data-second-connection";
     if (!conn.valid) return "data-unvalidated";
+    if (other) this.#carrier!.used = false;
     conn.used = true, this.#carrier = conn;
     return undefined;
   }

@@ -91,10 +91,19 @@ export async function lockOf(
   return { password: await world.askPassword("Password of the account") };
 }
 
+/** Asks twice, because a slip would lock the person out. @throws {CoreError} `cli/passwords-differ`. */
+async function newPassword(world: AccountWorld, question: string): Promise<string> {
+  const password = await world.askPassword(question);
+  if (password && password !== await world.askPassword("Once more")) {
+    throw new CoreError("cli/passwords-differ");
+  }
+  return password;
+}
+
 async function create(command: CommandOf<"account create">, accounts: Accounts, setting: AccountSetting) {
   const { world, report } = setting, given = await givenPassword(command, world);
   const asked = given === undefined && world.interactive && !report.json
-    ? await world.askPassword("Password to protect the account (empty: none)")
+    ? await newPassword(world, "Password to protect the account (empty: none)")
     : given ?? "";
   const record = await accounts.create(newDevice(command, setting), asked);
   return await welcome(record, command, accounts, setting);
@@ -178,8 +187,7 @@ async function change(command: CommandOf<"account password">, accounts: Accounts
   let next = await givenPassword({ password: command.next, passwordFile: command.nextFile }, world);
   if (next === undefined) {
     if (report.json || !world.interactive) throw new CoreError("cli/new-password-needed");
-    next = await world.askPassword("New password (empty: none)");
-    if (next !== await world.askPassword("Once more")) throw new CoreError("cli/passwords-differ");
+    next = await newPassword(world, "New password (empty: none)");
   }
   await accounts.changePassword(record.id, old, next);
   const hasPassword = next !== "", { id, jamiId } = record;

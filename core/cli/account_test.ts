@@ -197,3 +197,35 @@ Deno.test("kith names serves what kith name registers and looks up", async () =>
   await fails("names/port-in-use", "names", "serve", "--port", new URL(url).port, ...home("names2"));
   await fails("storage/home-in-use", "names", "serve", "--port", "0", ...home("names"));
 });
+
+Deno.test("kith start brings the accounts of its home on line, and a new one announces itself", async () => {
+  await using network = start("dht", "node", "--port", "0", "--first", "--json");
+  const { port } = JSON.parse((await network.line(/^\{"event":"ready".*/))[0]),
+    at = ["-b", `127.0.0.1:${port}`];
+  const imported = await run("account", "import", archive("v23_plain.gz"), ...at, ...home("e"), "--json");
+  deepStrictEqual(imported.facts.map(({ event }) => event), ["account", "announced"], imported.text);
+  await run("account", "import", archive("v26_plain.gz"), "--offline", ...home("e"));
+  await using node = start("start", "--port", "0", ...at, ...home("e"), "--json");
+  for (const { jamiId } of [v23.archives[1], v26.archives[1]]) {
+    const [line] = await node.line(new RegExp(`"event":"announced".*"jamiId":"${jamiId}".*`));
+    strictEqual(Number(/"nodes":(\d+)/.exec(line)![1]) > 0, true, line);
+  }
+  deepStrictEqual((await run("account", "list", ...home("e"), "--json")).facts.length, 2); // looking beside it is fine
+  await fails("storage/home-in-use", "account", "delete", v23.archives[1].jamiId, "--yes", ...home("e"));
+  const lonely = await run(
+    "account",
+    "import",
+    archive("v26_plain.gz"),
+    "-b",
+    "127.0.0.1:9",
+    "--timeout",
+    "1",
+    ...home("f"),
+    "--json",
+  );
+  deepStrictEqual([lonely.code, lonely.facts[1]?.event, lonely.facts[1]?.code], [
+    0,
+    "not-announced",
+    "cli/not-announced",
+  ]);
+});

@@ -75,8 +75,8 @@ const SHORT: Record<string, string> = {
 };
 
 function quote(text: string): string {
-  // deno-lint-ignore no-control-regex
   const escaped = text.toWellFormed().replace(
+    // deno-lint-ignore no-control-regex
     /["\\\x00-\x1f]|[^\x00-\x7f]/g,
     (c) => SHORT[c] ?? `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );

@@ -5,14 +5,7 @@ import { goodChain } from "../../tests/tools/account.ts";
 import { realClock, realNet, realRandom, silentLog, utf8 } from "../base/mod.ts";
 import { derBits, derChildren, derSequence, encode, readDer } from "../codec/mod.ts";
 import { Dht, makeValue, SecureDht } from "../dht/mod.ts";
-import {
-  Accounts,
-  chainPem,
-  decodeCertificate,
-  decodeChain,
-  type OnlineEvent,
-  verifyDevice,
-} from "../identity/mod.ts";
+import { Accounts, chainPem, decodeCertificate, type OnlineEvent, verifyDevice } from "../identity/mod.ts";
 import { memoryHome } from "../storage/mod.ts";
 import { AccountsOnline, bringOnline } from "./mod.ts";
 

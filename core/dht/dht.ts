@@ -15,7 +15,8 @@ import type { DhtAccess, GetOptions, Heard, Put, PutOptions } from "./access.ts"
 import type { Cell, Query } from "./kernel.ts";
 import { LIMITS } from "./limits.ts";
 import type { DhtIn, DhtInfo, DhtOut, DhtStatus, Host } from "./messages.ts";
-import { DhtNode, type DhtNodeOptions } from "./node.ts";
+import { DhtNode } from "./node.ts";
+import type { DhtNodeOptions } from "./node_options.ts";
 import { DhtPort } from "./port_io.ts";
 import { ANY } from "./query.ts";
 import { EventQueue } from "./queue.ts";

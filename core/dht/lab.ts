@@ -3,7 +3,8 @@ import { type Endpoint, formatEndpoint, parseIp } from "../base/mod.ts";
 import type { Random } from "../base/mod.ts";
 import { decode, type Encodable, encode, type MsgpackValue } from "../codec/mod.ts";
 import type { DhtIn, DhtOut } from "./messages.ts";
-import { DhtNode, type DhtNodeOptions } from "./node.ts";
+import { DhtNode } from "./node.ts";
+import type { DhtNodeOptions } from "./node_options.ts";
 import { Packets } from "./packets.ts";
 
 /** Repeatable luck. */

@@ -4,7 +4,8 @@ export { Dht, type DhtEvent, type DhtOptions, parseHost, type Row, type Verifier
 export { FIELD, type Query, type Where } from "./kernel.ts";
 export { LIMITS as DHT_LIMITS, TIMES as DHT_TIMES } from "./limits.ts";
 export type { DhtIn, DhtInfo, DhtOut, DhtStatus, FamilyInfo, Host } from "./messages.ts";
-export { DhtNode, type DhtNodeOptions } from "./node.ts";
+export { DhtNode } from "./node.ts";
+export type { DhtNodeOptions } from "./node_options.ts";
 export { DhtPort, type PortOptions } from "./port_io.ts";
 export { ANY, formatQuery, matches, parseQuery, satisfiedBy } from "./query.ts";
 export { exportState, importState } from "./state.ts";

@@ -1,20 +1,15 @@
 /** A DHT node: the kernel answers the world's simple questions, everything else is decided here. Pure. Spec: dht §1, §4. */
-import {
-  type Endpoint,
-  type Family,
-  familyOf,
-  type Machine,
-  type Random,
-  sameEndpoint,
-} from "../base/mod.ts";
+import { compareXor, type Endpoint, type Family, familyOf, type Machine, sameEndpoint } from "../base/mod.ts";
 import { createTwinKernel } from "../../wasm/mod.ts";
 import { Bootstrap } from "./bootstrap.ts";
+import { detach } from "./detach.ts";
 import { readValue } from "./incoming.ts";
-import type { DhtKernel, KernelAction, KernelOptions } from "./kernel.ts";
+import type { KernelAction } from "./kernel.ts";
 import { LIMITS } from "./limits.ts";
 import { Maintenance } from "./maintenance.ts";
 import type { DhtIn, DhtInfo, DhtOut, DhtStatus, FamilyInfo } from "./messages.ts";
 import type { RemoteNode } from "./nodes.ts";
+import type { DhtNodeOptions } from "./node_options.ts";
 import { Operations } from "./operations.ts";
 import { Packets } from "./packets.ts";
 import type { Reply } from "./requests.ts";
@@ -24,28 +19,6 @@ import type { Value } from "./value.ts";
 import type { Question } from "./value_types.ts";
 import { AddressVotes } from "./votes.ts";
 import { World } from "./world.ts";
-
-export interface DhtNodeOptions {
-  readonly random: Random;
-  /** 20 bytes; default: random. With an identity: `nodeIdOf` its key. */
-  readonly id?: Uint8Array;
-  /** 0, the public network, unless told otherwise. */
-  readonly network?: number;
-  /** True: others shall not route to us. */
-  readonly client?: boolean;
-  /** `v`, at most 16 bytes of ASCII; default "kith". */
-  readonly agent?: string;
-  /** Families of the socket; default both. */
-  readonly families?: readonly Family[];
-  /** A server that never changes its place: longer subscriptions. Default false. */
-  readonly publicStable?: boolean;
-  /** A bootstrap node: keeps a wider table. Default false. */
-  readonly wide?: boolean;
-  /** Requests per second from everyone / from one address; see `KernelOptions`. */
-  readonly globalRate?: number;
-  readonly addressRate?: number;
-  readonly kernel?: (options: KernelOptions) => DhtKernel;
-}
 
 const NOTHING: readonly DhtOut[] = [];
 
@@ -386,11 +359,7 @@ export class DhtNode implements Machine<DhtIn, DhtOut> {
     const world = this.#world,
       nodes = world.tables[family]?.closest(world.now, key, LIMITS.searchNodes) ?? [];
     if (nodes.length < LIMITS.target) return true;
-    const last = nodes.at(-1)!.id;
-    for (let i = 0; i < 20; i++) {
-      if (last[i] !== this.id[i]) return (this.id[i]! ^ key[i]!) < (last[i]! ^ key[i]!);
-    }
-    return true;
+    return compareXor(key, this.id, nodes.at(-1)!.id) < 0;
   }
   #isConnected(family: Family): boolean {
     return this.#world.tables[family]?.best(this.#world.now) === "good";
@@ -430,49 +399,3 @@ export class DhtNode implements Machine<DhtIn, DhtOut> {
     this.#connectivityChanged(family);
   }
 }
-
-/** The action with bytes of its own. A `heard` is used up before the kernel is called again. */
-function detach(action: KernelAction): KernelAction {
-  switch (action.type) {
-    case "send":
-      return { type: "send", bytes: action.bytes.slice(), to: action.to };
-    case "put":
-      return { ...action, id: action.id.slice(), key: action.key.slice(), values: copies(action.values) };
-    case "refresh":
-    case "listen":
-      return { ...action, id: action.id.slice(), key: action.key.slice() };
-    case "update":
-      return {
-        ...action,
-        id: action.id.slice(),
-        token: action.token?.slice(),
-        values: copies(action.values),
-      };
-    case "reply": {
-      const { nodes4, nodes6, rows, values } = action;
-      return {
-        type: "reply",
-        id: action.id.slice(),
-        from: action.from,
-        tid: action.tid,
-        client: action.client,
-        seenAs: action.seenAs?.slice(),
-        nodes4: nodes4.length ? nodes4.slice() : NO_BYTES,
-        nodes6: nodes6.length ? nodes6.slice() : NO_BYTES,
-        token: action.token?.slice(),
-        value: action.value,
-        values: values && copies(values),
-        rows: rows && { fields: rows.fields, rows: rows.rows.map(ownCells) },
-        expired: action.expired,
-        refreshed: action.refreshed,
-      };
-    }
-    default:
-      return action;
-  }
-}
-
-const NO_BYTES = new Uint8Array(0);
-const copies = (list: readonly Uint8Array[]) => list.map((bytes) => bytes.slice());
-type Cells = readonly (bigint | number | Uint8Array)[];
-const ownCells = (cells: Cells): Cells => cells.map((cell) => typeof cell === "object" ? cell.slice() : cell);

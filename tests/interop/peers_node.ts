@@ -9,6 +9,7 @@ import {
   parseLogLevels,
   realClock,
   realRandom,
+  Secret,
 } from "../../core/base/mod.ts";
 import { Dht, SecureDht } from "../../core/dht/mod.ts";
 import { AccountOnline, Accounts, chainPem, decodeAnnouncement } from "../../core/identity/mod.ts";
@@ -22,7 +23,8 @@ export interface Setup {
   allow?: string[];
   /** Offer and dial loopback addresses. */
   loopback?: boolean;
-  relays?: { ip: string; port: number; username: string; password: string; realm?: string }[];
+  /** TURN servers, reached as `ring` with password `ring`. */
+  relays?: { ip: string; port: number }[];
 }
 type Fields = Record<string, unknown>;
 
@@ -42,6 +44,7 @@ using _addresses = dht.onEvent((event) => {
   if (event.type === "public-address") published = event.ips;
 });
 
+const relays = (setup.relays ?? []).map((server) => ({ server, user: "ring", password: new Secret("ring") }));
 const channels: Channel[] = [];
 const manager = PeerManager.open({
   env,
@@ -52,7 +55,7 @@ const manager = PeerManager.open({
     keyPem: await account.deviceKey.exportPem(),
   },
   trust: ({ account }) => (setup.allow && !setup.allow.includes(account) ? "stranger" : undefined),
-  ice: () => ({ published, anyAddress: true, policy: { loopback: setup.loopback ?? false } }),
+  ice: () => ({ relays, published, anyAddress: true, policy: { loopback: setup.loopback ?? false } }),
   onEvent: (event) => say({ event }),
   onChannel: (name, peer) => {
     if (name.startsWith("no:")) return undefined;
@@ -105,6 +108,22 @@ const verbs: Record<string, (fields: Fields) => Promise<Fields> | Fields> = {
   },
   async close({ number }) {
     await channels[Number(number)]!.close();
+    return {};
+  },
+  /** Many at once; how long until all are open, and then until all are closed. */
+  async openMany({ device, name, count }) {
+    const begun = performance.now(), named = Array.from({ length: Number(count) }, () => String(name));
+    const open = await Promise.all(named.map((name) => manager.open(deviceOf(device), name)));
+    const opened = performance.now() - begun, ids = new Set(open.map(({ id }) => id)).size;
+    await Promise.all(open.map((channel) => channel.close()));
+    return { opened, ids, closed: performance.now() - begun - opened };
+  },
+  async drop() {
+    await Promise.all(manager.links().map(({ mux }) => (mux.abort(), mux.done)));
+    return {};
+  },
+  network() {
+    manager.connectivityChanged();
     return {};
   },
   async probe() {

@@ -1,7 +1,9 @@
 /** Links with real daemons of both generations, and between two of ours: who asks, who answers, channels, refusals. */
 import { ok, strictEqual } from "node:assert/strict";
+import { Coturn } from "./net_coturn.ts";
 import {
   addAccount,
+  type DaemonAccount,
   Dhtnode,
   followPresence,
   type Host,
@@ -120,17 +122,58 @@ for (const [generation, peer] of [["v23", "jamid23"], ["v26", "jami26"]] as cons
       await t.step("[connection 48] it answers a beacon", async () => {
         strictEqual(((await ours.does("probe")).answered as boolean[]).every(Boolean), true);
       });
+      await t.step(
+        "[connection 49] a hundred channels at once, all closed again, the link lives",
+        async () => {
+          const { ids, opened } = await ours.does("openMany", { device, name: "sip", count: 100 });
+          strictEqual(ids, 100);
+          console.log(`      100 channels to ${generation}: ${Math.round(opened as number)} ms`);
+          strictEqual(((await ours.does("probe")).answered as boolean[]).every(Boolean), true);
+        },
+      );
+      await t.step(
+        "[connection 57] a link that died with the network is given up in seconds, and a new one made",
+        async () => {
+          await host.cable(false);
+          await ours.does("network");
+          const since = ours.process.mark();
+          await ours.process.line(/"type":"disconnected"/, 10_000, since);
+          await host.cable(true);
+          const { path } = await ours.does("connect", { device });
+          ok(path);
+        },
+      );
       await t.step("they ask: a daemon opens a channel to us", async () => {
-        const second = await Node.start(await lab.host("kith2", { ipv6: false }), { bootstrap }),
-          since = second.process.mark();
-        const online = await followPresence(theirs, second.jamiId);
-        await online(true);
-        await daemon.call("placeCallWithMedia", theirs.id, second.jamiId, []);
-        const channel = await second.channel(since);
-        strictEqual(channel.account, theirs.jamiId);
-        ok(channel.name.length > 0);
+        const second = await Node.start(await lab.host("kith2", { ipv6: false }), { bootstrap });
+        const channel = await calledBy(theirs, second);
         console.log(`      ${generation} opened ${channel.name.slice(0, 40)}`);
+      });
+      await t.step("[connection 27] over a relay of ours alone: we ask, and they ask", async () => {
+        await using coturn = await Coturn.start({ ip: lab.hub.ip4, namespace: lab.hub.namespace });
+        const at = await lab.host("kith3", { ipv6: false }), relays = [{ ip: coturn.ip, port: coturn.port }];
+        await at.run("nft", "add table inet lab");
+        await at.run("nft", "add chain inet lab in { type filter hook input priority 0; }");
+        await at.run("nft", "add chain inet lab out { type filter hook output priority 0; }");
+        await at.run("nft", `add rule inet lab in ip saddr ${host.ip4} meta l4proto tcp drop`);
+        await at.run("nft", `add rule inet lab out ip daddr ${host.ip4} meta l4proto tcp drop`);
+        const third = await Node.start(at, { bootstrap, relays });
+        const { path, ms } = await third.does("connect", { device });
+        ok(String(path).startsWith("relay to"), String(path));
+        console.log(`      relayed link to ${generation}: ${Math.round(ms as number)} ms, ${path}`);
+        await third.does("open", { device, name: "sip" });
+        await calledBy(theirs, await Node.start(at, { bootstrap, relays }));
       });
     },
   );
+}
+
+/** A daemon places a call to one of ours: it opens a `sip` channel for it. */
+async function calledBy(theirs: DaemonAccount, ours: Node): Promise<{ name: string; account: string }> {
+  const since = ours.process.mark(), online = await followPresence(theirs, ours.jamiId);
+  await online(true);
+  await theirs.daemon.call("placeCallWithMedia", theirs.id, ours.jamiId, []);
+  const channel = await ours.channel(since);
+  strictEqual(channel.account, theirs.jamiId);
+  ok(channel.name.length > 0);
+  return channel;
 }

@@ -8,7 +8,6 @@ import type { KernelAction } from "./kernel.ts";
 import { LIMITS } from "./limits.ts";
 import { Maintenance } from "./maintenance.ts";
 import type { DhtIn, DhtInfo, DhtOut, DhtStatus, FamilyInfo } from "./messages.ts";
-import type { RemoteNode } from "./nodes.ts";
 import type { DhtNodeOptions } from "./node_options.ts";
 import { Operations } from "./operations.ts";
 import { Packets } from "./packets.ts";
@@ -257,14 +256,13 @@ export class DhtNode implements Machine<DhtIn, DhtOut> {
     node.heard(world.now);
     return true;
   }
-  #heard(id: Uint8Array, from: Endpoint, client: boolean): RemoteNode {
+  #heard(id: Uint8Array, from: Endpoint, client: boolean): void {
     const world = this.#world, node = world.nodes.sender(world.now, id, from, client);
     if (!sameEndpoint(node.address, from)) world.challenge(node);
     else {
       node.heard(world.now);
       world.learn(node, 1);
     }
-    return node;
   }
   #reply(reply: Reply): void {
     const world = this.#world,

@@ -3,6 +3,7 @@ import { connect, TLSSocket } from "node:tls";
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import { memoryPair, type PairOptions, readAll, tcpPair, tcpStream } from "../../tests/streams.ts";
 import { concat, CoreError, realClock, Secret } from "../base/mod.ts";
+import { formatPem } from "../codec/mod.ts";
 import { TLS_LIMITS } from "./limits.ts";
 import type { ByteStream } from "./stream.ts";
 import { openTls, type TlsOptions, type TlsStream } from "./tls_io.ts";
@@ -33,7 +34,7 @@ async function closeBoth(a: ByteStream, b: ByteStream): Promise<void> {
   await Promise.all([a[Symbol.asyncDispose](), b[Symbol.asyncDispose]()]);
 }
 
-Deno.test("[connection 35] openTls() shows each side the other's whole chain, in both roles, at 1.3", async () => {
+Deno.test("[connection 35] [connection 40] openTls() shows each side the other's whole chain, byte for byte, in both roles, at 1.3", async () => {
   const [s, c] = await both(memoryPair());
   deepStrictEqual(s.peer, ders(bob.chain));
   deepStrictEqual(c.peer, ders(alice.chain));
@@ -85,7 +86,7 @@ Deno.test("[connection 30] openTls() writes whole records, each write no longer 
   }
 });
 
-Deno.test("[connection 37] openTls() as client signals safe renegotiation, [connection 38] without SNI, ALPN or PSK", async () => {
+Deno.test("[connection 37] [connection 38] openTls() as client signals safe renegotiation, and no SNI, ALPN or PSK", async () => {
   const [far, near] = memoryPair(), opening = openTls(near, client);
   const refused = rejects(opening);
   const hello = (await far.read())!;
@@ -160,6 +161,23 @@ Deno.test("[connection H13] openTls() takes nothing below 1.3", async (t) => {
     await rejects(openTls(b, client), { code: "net/tls-version" });
     old.destroy(), a.abort();
   });
+});
+
+Deno.test("[connection H12] openTls() refuses a chain of too many certificates, or too large ones, unjudged", async () => {
+  const [leaf, account, authority] = ders(bob.chain) as [Uint8Array, Uint8Array, Uint8Array];
+  const text = (certificates: Uint8Array[]) =>
+    certificates.map((der) => formatPem("CERTIFICATE", der)).join("");
+  const many = [leaf, account, authority, account, authority, account]; // the engine sends what it is given
+  for (const chain of [text(many), text(many.slice(0, 5).concat(Array(90).fill(authority)))]) {
+    const [a, b] = memoryPair();
+    let judged = 0;
+    const opening = openTls(a, { ...server, checkPeer: (seen: Chain) => (judged++, seen) });
+    const other = Promise.allSettled([openTls(b, { ...client, chain })]);
+    await rejects(opening, /net\/tls-(chain-size|handshake)/);
+    strictEqual(judged, 0);
+    b.abort();
+    for (const end of await other) if (end.status === "fulfilled") await end.value[Symbol.asyncDispose]();
+  }
 });
 
 Deno.test("[connection 45] [connection H14] openTls() gives a silent peer up after the handshake limit", async () => {

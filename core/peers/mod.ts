@@ -5,6 +5,5 @@ export { type PeerLink } from "./links.ts";
 export { PeerManager } from "./manager.ts";
 export { decodeRequest, encodeRequest, type KeyForm, peerKey, type PeerRequest } from "./request.ts";
 export { type SeenStore } from "./seen.ts";
-export { seenStore } from "./seen_store.ts";
 export { type Phase, type TraceReport, type TraceStep } from "./trace.ts";
 export * from "./words.ts";

@@ -1,5 +1,5 @@
 /** Puts an account on line over a DHT node: its keys make the secure layer, its announcement goes out. */
-import type { Env } from "../base/mod.ts";
+import { CoreError, type Env } from "../base/mod.ts";
 import { type Dht, SecureDht } from "../dht/mod.ts";
 import {
   type Account,
@@ -31,8 +31,9 @@ export function bringOnline(
     try {
       await verifyChain(chain.map(decodeCertificate), { wall: env.clock.wall() });
       return true;
-    } catch {
-      return false; // whatever is wrong with a stranger's chain: it does not count
+    } catch (error) {
+      if (error instanceof CoreError) return false; // whatever is wrong with a stranger's chain: it does not count
+      throw error;
     }
   };
   const secure = new SecureDht(dht, { random: env.random, identity, trusted });

@@ -1,7 +1,7 @@
 /** Every account of a home on line over one DHT node. One that cannot be loaded does not keep the others away. */
 import { CoreError, type Env } from "../base/mod.ts";
 import type { Dht } from "../dht/mod.ts";
-import type { Accounts, OnlineEvent } from "../identity/mod.ts";
+import type { Accounts, OnlineEvent, RevocationList } from "../identity/mod.ts";
 import { bringOnline, type OnlineAccount } from "./account_online.ts";
 
 export type AccountEvent =
@@ -25,6 +25,14 @@ export class AccountsOnline implements AsyncDisposable {
     onEvent: (id: string, event: AccountEvent) => void,
   ): Promise<AccountsOnline> {
     const online = new Map<string, OnlineAccount>();
+    const keep = (id: string, list: RevocationList) => {
+      try {
+        accounts.keepRevocations(id, list);
+      } catch (error) { // a full disk, for instance: the list comes again with the next start
+        if (!(error instanceof CoreError)) throw error;
+        env.log.error("revocation list not kept", { account: id, code: error.code });
+      }
+    };
     await Promise.all(
       accounts.list().map(async ({ id }) => {
         try {
@@ -32,7 +40,7 @@ export class AccountsOnline implements AsyncDisposable {
           online.set(
             id,
             bringOnline(dht, account, env, (event) => {
-              if (event.type === "revocation") accounts.keepRevocations(id, event.list);
+              if (event.type === "revocation") keep(id, event.list);
               onEvent(id, event);
             }),
           );

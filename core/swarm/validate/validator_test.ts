@@ -70,272 +70,182 @@ Deno.test("Validator reads nothing again that its history knows", async () => {
 });
 
 const refusals: [number: number, why: string, what: string, wish: () => Promise<Wish> | Wish][] = [
-  [1, "unsigned", "an unsigned commit", () => ({ by: bob, body: text, sign: (bytes) => bytes })],
-  [
-    2,
-    "signature",
-    "a signature by another key",
-    () => ({
-      by: bob,
-      body: text,
-      sign: async (bytes) => signedCommit(bytes, await mallory.key.sign(bytes)),
-    }),
-  ],
-  [
-    2,
-    "signature",
-    "a signature over other bytes",
-    () => ({
-      by: bob,
-      body: text,
-      sign: async (bytes) => signedCommit(bytes, await bob.key.sign(utf8("other"))),
-    }),
-  ],
-  [
-    6,
-    "unsigned",
-    "a signature line in the message only",
-    () => ({
-      by: bob,
-      body: text,
-      sign: async (bytes) => concat(bytes, utf8(`\nsignature ${(await bob.key.sign(bytes)).toBase64()}\n`)),
-    }),
-  ],
-  [4, "device-of-no-member", "a device whose issuer only bears a member's name", async () => {
+  ["[swarm H1]", "unsigned", "an unsigned commit", () => ({ by: bob, body: text, sign: (bytes) => bytes })],
+  ["[swarm H2]", "signature", "a signature by another key", () => ({
+    by: bob,
+    body: text,
+    sign: async (bytes) => signedCommit(bytes, await mallory.key.sign(bytes)),
+  })],
+  ["[swarm H2]", "signature", "a signature over other bytes", () => ({
+    by: bob,
+    body: text,
+    sign: async (bytes) => signedCommit(bytes, await bob.key.sign(utf8("other"))),
+  })],
+  ["[swarm H6]", "unsigned", "a signature line in the message only", () => ({
+    by: bob,
+    body: text,
+    sign: async (bytes) => concat(bytes, utf8(`\nsignature ${(await bob.key.sign(bytes)).toBase64()}\n`)),
+  })],
+  ["[swarm H4]", "device-of-no-member", "a device whose issuer only bears a member's name", async () => {
     const impostor = { ...alice.accountCertificate, publicKey: mallory.accountKey.publicKey };
     const device = await makeDevice(impostor, mallory.accountKey);
     return { by: device, put: { [`devices/${device.id}.crt`]: device.pem }, body: text };
   }],
-  [4, "device-name-is-not-its-key", "a device file named after another device", async () => {
+  ["[swarm H4]", "device-name-is-not-its-key", "a device file named after another device", async () => {
     const device = await makeDevice(bob.accountCertificate, bob.accountKey);
     return { by: device, put: { [`devices/${device.id}.crt`]: bob.pem }, body: text };
   }],
+  ["[swarm H7]", "forbidden-change", "an edit that adds an admin", () => ({
+    by: bob,
+    put: { [`admins/${bob.account}.crt`]: bob.memberPem },
+    body: { type: "text/plain", body: "y", edit: hello },
+  })],
   [
-    7,
-    "forbidden-change",
-    "an edit that adds an admin",
-    () => ({
-      by: bob,
-      put: { [`admins/${bob.account}.crt`]: bob.memberPem },
-      body: { type: "text/plain", body: "y", edit: hello },
-    }),
-  ],
-  [
-    8,
+    "[swarm H8]",
     "swarm/tree",
     "a text that adds a binary file",
     () => ({ by: bob, put: { "evil.bin": Uint8Array.of(0, 1, 2) }, body: text }),
   ],
   [
-    8,
+    "[swarm H8]",
     "forbidden-change",
     "a text that adds a binary admin certificate",
     () => ({ by: bob, put: { [`admins/${carol.account}.crt`]: carol.accountCertificate.der }, body: text }),
   ],
   [
-    9,
+    "[swarm H9]",
     "swarm/tree",
     "a path that only looks like a device",
     () => ({ by: bob, put: { [`devices/${bob.id}.crt | 0`]: bob.pem }, body: text }),
   ],
   [
-    11,
+    "[swarm H11]",
     "device-unknown",
     "a text that takes the own device away",
     () => ({ by: bob, put: { [crt(bob)]: null }, body: text }),
   ],
+  ["[swarm H12]", "remove-of-another", "a member who removes another", () => ({
+    by: mallory,
+    put: { [`members/${bob.account}.crt`]: null, [crt(bob)]: null },
+    body: { type: "member", action: "remove", uri: bob.account },
+  })],
+  ["[swarm H12]", "remove-keeps-member", "a leave that makes an admin", () => ({
+    by: bob,
+    put: { [`members/${bob.account}.crt`]: null, [`admins/${bob.account}.crt`]: bob.memberPem },
+    body: { type: "member", action: "remove", uri: bob.account },
+  })],
+  ["[swarm H13]", "vote-needs-admin", "a vote by a plain member", () => ({
+    by: mallory,
+    put: { [`votes/ban/members/${bob.account}/${mallory.account}`]: "" },
+    body: { type: "vote", uri: bob.account },
+  })],
+  ["[swarm H13]", "vote-self", "a vote about oneself", () => ({
+    by: alice,
+    put: { [`votes/ban/admins/${alice.account}/${alice.account}`]: "" },
+    body: { type: "vote", uri: alice.account },
+  })],
+  ["[swarm H13]", "vote-file", "a vote with something in it", () => ({
+    by: alice,
+    put: { [`votes/ban/members/${bob.account}/${alice.account}`]: "yes" },
+    body: { type: "vote", uri: bob.account },
+  })],
+  ["[swarm H13]", "vote-for-another", "a vote in another's name", () => ({
+    by: alice,
+    put: { [`votes/ban/members/${mallory.account}/${bob.account}`]: "" },
+    body: { type: "vote", uri: mallory.account },
+  })],
   [
-    12,
-    "remove-of-another",
-    "a member who removes another",
-    () => ({
-      by: mallory,
-      put: { [`members/${bob.account}.crt`]: null, [crt(bob)]: null },
-      body: { type: "member", action: "remove", uri: bob.account },
-    }),
-  ],
-  [
-    12,
-    "remove-keeps-member",
-    "a leave that makes an admin",
-    () => ({
-      by: bob,
-      put: { [`members/${bob.account}.crt`]: null, [`admins/${bob.account}.crt`]: bob.memberPem },
-      body: { type: "member", action: "remove", uri: bob.account },
-    }),
-  ],
-  [
-    13,
-    "vote-needs-admin",
-    "a vote by a plain member",
-    () => ({
-      by: mallory,
-      put: { [`votes/ban/members/${bob.account}/${mallory.account}`]: "" },
-      body: { type: "vote", uri: bob.account },
-    }),
-  ],
-  [
-    13,
-    "vote-self",
-    "a vote about oneself",
-    () => ({
-      by: alice,
-      put: { [`votes/ban/admins/${alice.account}/${alice.account}`]: "" },
-      body: { type: "vote", uri: alice.account },
-    }),
-  ],
-  [
-    13,
-    "vote-file",
-    "a vote with something in it",
-    () => ({
-      by: alice,
-      put: { [`votes/ban/members/${bob.account}/${alice.account}`]: "yes" },
-      body: { type: "vote", uri: bob.account },
-    }),
-  ],
-  [
-    13,
-    "vote-for-another",
-    "a vote in another's name",
-    () => ({
-      by: alice,
-      put: { [`votes/ban/members/${mallory.account}/${bob.account}`]: "" },
-      body: { type: "vote", uri: mallory.account },
-    }),
-  ],
-  [
-    13,
+    "[swarm H13]",
     "vote-count",
     "a vote without a file",
     () => ({ by: alice, body: { type: "vote", uri: bob.account } }),
   ],
+  ["[swarm H14]", "ban-without-votes", "a ban without votes", () => ({
+    by: alice,
+    put: { [`members/${bob.account}.crt`]: null, [`banned/members/${bob.account}.crt`]: bob.memberPem },
+    body: { type: "member", action: "ban", uri: bob.account },
+  })],
+  ["[swarm H14]", "ban-without-votes", "a ban with votes made in the same commit", () => ({
+    by: alice,
+    put: {
+      [`votes/ban/members/${bob.account}/${alice.account}`]: "",
+      [`members/${bob.account}.crt`]: null,
+      [`banned/members/${bob.account}.crt`]: bob.memberPem,
+    },
+    body: { type: "member", action: "ban", uri: bob.account },
+  })],
+  ["[swarm H15]", "ban-needs-admin", "a ban by a plain member", () => ({
+    by: mallory,
+    put: { [`members/${bob.account}.crt`]: null, [`banned/members/${bob.account}.crt`]: bob.memberPem },
+    body: { type: "member", action: "ban", uri: bob.account },
+  })],
+  ["[swarm H16]", "join-without-invitation", "a join nobody asked for", () => ({
+    by: carol,
+    put: { [`members/${carol.account}.crt`]: carol.memberPem, [crt(carol)]: carol.pem },
+    body: { type: "member", action: "join", uri: carol.account },
+  })],
+  ["[swarm H17]", "add-self", "an invitation of oneself", () => ({
+    by: bob,
+    put: { [`invited/${bob.account}`]: "" },
+    body: { type: "member", action: "add", uri: bob.account },
+  })],
+  ["[swarm H38]", "codec/json", "a message that is no JSON", () => ({ by: bob, body: "{broken" })],
   [
-    14,
-    "ban-without-votes",
-    "a ban without votes",
-    () => ({
-      by: alice,
-      put: { [`members/${bob.account}.crt`]: null, [`banned/members/${bob.account}.crt`]: bob.memberPem },
-      body: { type: "member", action: "ban", uri: bob.account },
-    }),
-  ],
-  [
-    14,
-    "ban-without-votes",
-    "a ban with votes made in the same commit",
-    () => ({
-      by: alice,
-      put: {
-        [`votes/ban/members/${bob.account}/${alice.account}`]: "",
-        [`members/${bob.account}.crt`]: null,
-        [`banned/members/${bob.account}.crt`]: bob.memberPem,
-      },
-      body: { type: "member", action: "ban", uri: bob.account },
-    }),
-  ],
-  [
-    15,
-    "ban-needs-admin",
-    "a ban by a plain member",
-    () => ({
-      by: mallory,
-      put: { [`members/${bob.account}.crt`]: null, [`banned/members/${bob.account}.crt`]: bob.memberPem },
-      body: { type: "member", action: "ban", uri: bob.account },
-    }),
-  ],
-  [
-    16,
-    "join-without-invitation",
-    "a join nobody asked for",
-    () => ({
-      by: carol,
-      put: { [`members/${carol.account}.crt`]: carol.memberPem, [crt(carol)]: carol.pem },
-      body: { type: "member", action: "join", uri: carol.account },
-    }),
-  ],
-  [
-    17,
-    "add-self",
-    "an invitation of oneself",
-    () => ({
-      by: bob,
-      put: { [`invited/${bob.account}`]: "" },
-      body: { type: "member", action: "add", uri: bob.account },
-    }),
-  ],
-  [38, "codec/json", "a message that is no JSON", () => ({ by: bob, body: "{broken" })],
-  [
-    38,
+    "[swarm H38]",
     "codec/json",
     "a message 5000 levels deep",
     () => ({ by: bob, body: "[".repeat(5000) + "]".repeat(5000) }),
   ],
-  [38, "message-not-object", "a message that is a list", () => ({ by: bob, body: "[]" })],
-  [39, "no-type", "a message without a type", () => ({ by: bob, body: { body: "x" } })],
+  ["[swarm H38]", "message-not-object", "a message that is a list", () => ({ by: bob, body: "[]" })],
+  ["[swarm H39]", "no-type", "a message without a type", () => ({ by: bob, body: { body: "x" } })],
+  ["[swarm H40]", "uri", "a uri with a path behind it", () => ({
+    by: bob,
+    put: { [`invited/${carol.account}`]: "" },
+    body: { type: "member", action: "add", uri: `${carol.account}/../x` },
+  })],
+  ["[swarm H40]", "uri", "a uri in capitals", () => ({
+    by: bob,
+    put: { [`invited/${carol.account}`]: "" },
+    body: { type: "member", action: "add", uri: String(carol.account).toUpperCase() },
+  })],
+  ["[swarm H40]", "uri", "a uri of zeros", () => ({
+    by: bob,
+    put: { [`invited/${"0".repeat(40)}`]: "" },
+    body: { type: "member", action: "add", uri: "0".repeat(40) },
+  })],
   [
-    40,
-    "uri",
-    "a uri with a path behind it",
-    () => ({
-      by: bob,
-      put: { [`invited/${carol.account}`]: "" },
-      body: { type: "member", action: "add", uri: `${carol.account}/../x` },
-    }),
-  ],
-  [
-    40,
-    "uri",
-    "a uri in capitals",
-    () => ({
-      by: bob,
-      put: { [`invited/${carol.account}`]: "" },
-      body: { type: "member", action: "add", uri: String(carol.account).toUpperCase() },
-    }),
-  ],
-  [
-    40,
-    "uri",
-    "a uri of zeros",
-    () => ({
-      by: bob,
-      put: { [`invited/${"0".repeat(40)}`]: "" },
-      body: { type: "member", action: "add", uri: "0".repeat(40) },
-    }),
-  ],
-  [
-    41,
+    "[swarm H41]",
     "edit-of-another",
     "an edit of another's words",
     () => ({ by: mallory, body: { type: "application/edited-message", body: "y", edit: hello } }),
   ],
   [
-    41,
+    "[swarm H41]",
     "edit-target",
     "an edit of a commit that does not exist",
     () => ({ by: bob, body: { type: "application/edited-message", body: "y", edit: "1".repeat(40) } }),
   ],
   [
-    42,
+    "[swarm H42]",
     "edit-of-kind",
     "an edit of a membership",
     () => ({ by: bob, body: { type: "application/edited-message", body: "y", edit: bobIn } }),
   ],
   [
-    42,
+    "[swarm H42]",
     "edit-target",
     "an edit without a target",
     () => ({ by: bob, body: { type: "application/edited-message", body: "y" } }),
   ],
   [
-    25,
+    "[swarm H25]",
     "certificate-expired",
     "a commit after its certificate's end",
     () => ({ by: bob, body: text, time: START + 11 * 365 * 86400 }),
   ],
 ];
-for (const [row, why, what, wish] of refusals) {
-  Deno.test(`[swarm H${row}] Validator refuses ${what}`, async () =>
+for (const [tag, why, what, wish] of refusals) {
+  Deno.test(`${tag} Validator refuses ${what}`, async () =>
     strictEqual(await verdict({ ...await wish() }), why));
 }
 

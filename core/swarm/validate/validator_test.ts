@@ -69,7 +69,7 @@ Deno.test("Validator reads nothing again that its history knows", async () => {
   );
 });
 
-const refusals: [number: number, why: string, what: string, wish: () => Promise<Wish> | Wish][] = [
+const refusals: [tag: string, why: string, what: string, wish: () => Promise<Wish> | Wish][] = [
   ["[swarm H1]", "unsigned", "an unsigned commit", () => ({ by: bob, body: text, sign: (bytes) => bytes })],
   ["[swarm H2]", "signature", "a signature by another key", () => ({
     by: bob,

@@ -163,7 +163,9 @@ async function latency(withV26: boolean): Promise<{ latency: Figures["latency"];
   await node.line(/Connected/);
   await Promise.all(Object.values(clients).map((client) => client.connected()));
   await wait(10); // tables fill
-  const idleFrom = node.usage().cpu, idleStart = performance.now();
+  const idleFrom = node.usage().cpu;
+  await wait(IDLE_SECONDS);
+  const { cpu, rss } = node.usage();
   const times: Record<string, { puts: number[]; gets: number[] }> = {};
   for (let round = 0; round < 3; round++) {
     for (const [name, client] of Object.entries(clients)) {
@@ -175,8 +177,6 @@ async function latency(withV26: boolean): Promise<{ latency: Figures["latency"];
       all.puts.push(...puts), all.gets.push(...gets);
     }
   }
-  await wait(Math.max(0, IDLE_SECONDS - (performance.now() - idleStart) / 1000));
-  const { cpu, rss } = node.usage();
   return {
     latency: Object.fromEntries(
       Object.entries(times).map(([name, { puts, gets }]) => [name, {
@@ -186,7 +186,7 @@ async function latency(withV26: boolean): Promise<{ latency: Figures["latency"];
         getP95: quantile(gets, 0.95),
       }]),
     ),
-    idle: { rss, cpu: (cpu - idleFrom) / ((performance.now() - idleStart) / 1000) },
+    idle: { rss, cpu: (cpu - idleFrom) / IDLE_SECONDS },
   };
 }
 

@@ -22,7 +22,7 @@ import {
   noBelongings,
   parseArchive,
 } from "./archive.ts";
-import { checkPassword, isEmpty, type Lock, packArchive, UNLOCKED, unpackArchive } from "./archive_io.ts";
+import { checkPassword, type Lock, packArchive, type Seal, UNLOCKED, unpackArchive } from "./archive_io.ts";
 import { type Certificate, chainPem, decodeChain } from "./certificate.ts";
 import { buildCertificate } from "./certificate_build.ts";
 import { buildCrl, decodeCrl, type RevocationList, verifyCrl } from "./crl.ts";
@@ -92,9 +92,8 @@ export class Accounts {
    */
   async create(device: NewDevice, password = ""): Promise<AccountRecord> {
     this.#checkNew(device), checkPassword(password);
-    const salt = this.env.random.bytes(PASSWORD_SALT_BYTES);
-    const stretched = password ? stretchPassword(password, salt) : undefined; // beside the keys: both take their time
-    stretched?.catch(() => {}); // awaited below
+    const sealing = this.#newSeal(password); // beside the keys: both take their time
+    sealing.catch(() => {}); // awaited below
     const [caKey, accountKey, deviceKey] = await this.#keys(3, device) as [
       PrivateKey,
       PrivateKey,
@@ -113,12 +112,12 @@ export class Accounts {
       settings: { "Account.displayName": device.displayName ?? "" },
       ignored: [],
     };
-    const key = await stretched;
+    const seal = await sealing;
     try {
-      return await this.#store(archive, deviceKey, device, key ? { key } : UNLOCKED, salt);
+      return await this.#store(archive, deviceKey, device, seal);
     } finally {
       disposeArchive(archive);
-      wipe(key);
+      wipe(seal?.key);
     }
   }
 
@@ -129,16 +128,16 @@ export class Accounts {
   async import(file: Uint8Array, device: NewDevice, lock: Lock = UNLOCKED): Promise<AccountRecord> {
     this.#checkNew(device);
     device.onProgress?.({ step: "unlocking" });
-    const { json, salt } = await unpackArchive(file, lock);
+    const { json, seal } = await unpackArchive(file, lock);
     let archive: Archive | undefined;
     try {
       archive = await parseArchive(json, this.env.clock.wall());
       this.#checkUnknown(archive);
       const [deviceKey] = await this.#keys(1, device);
       device.onProgress?.({ step: "signing" });
-      return await this.#store(archive, deviceKey!, device, salt ? lock : UNLOCKED, salt);
+      return await this.#store(archive, deviceKey!, device, seal);
     } finally {
-      wipe(json);
+      wipe(json, seal?.key);
       if (archive) disposeArchive(archive);
     }
   }
@@ -150,9 +149,9 @@ export class Accounts {
    */
   async export(id: string, lock: Lock = UNLOCKED, belongings?: Belongings): Promise<Uint8Array> {
     const { displayName } = this.#table.record(id);
-    return await this.withArchive(id, lock, async (archive, salt) => {
+    return await this.withArchive(id, lock, async (archive, seal) => {
       const settings = { ...archive.settings, "Account.displayName": displayName };
-      const file = await this.#pack({ ...archive, ...belongings, settings }, salt ? lock : UNLOCKED, salt);
+      const file = await this.#pack({ ...archive, ...belongings, settings }, seal);
       this.#table.update(id, { archive: file });
       return file;
     });
@@ -160,16 +159,16 @@ export class Accounts {
 
   /** Locks the archive anew; an empty `password` takes the lock away. The salt is fresh. @throws as {@linkcode export}. */
   async changePassword(id: string, old: Lock, password: string): Promise<void> {
-    const { archive: file } = this.#table.secrets(id), { json } = await unpackArchive(file, old);
-    let archive: Archive | undefined;
-    try {
-      archive = await parseArchive(json, this.env.clock.wall());
-      const changed = await this.#pack(archive, { password });
-      this.#table.update(id, { archive: changed, hasPassword: password !== "" });
-    } finally {
-      wipe(json);
-      if (archive) disposeArchive(archive);
-    }
+    checkPassword(password);
+    await this.withArchive(id, old, async (archive) => {
+      const seal = await this.#newSeal(password);
+      try {
+        const file = await this.#pack(archive, seal);
+        this.#table.update(id, { archive: file, hasPassword: seal !== undefined });
+      } finally {
+        wipe(seal?.key);
+      }
+    });
   }
 
   /**
@@ -177,7 +176,7 @@ export class Accounts {
    * publication. Spec: account §3.3. @throws {CoreError} `identity/foreign-device`; as {@linkcode export}.
    */
   async revoke(id: string, device: Certificate, lock: Lock = UNLOCKED): Promise<Uint8Array> {
-    return await this.withArchive(id, lock, async (archive, salt) => {
+    return await this.withArchive(id, lock, async (archive, seal) => {
       const issuer = archive.chain[0]!, wall = this.env.clock.wall();
       if (device.issuerDer.toHex() !== issuer.subjectDer.toHex()) {
         throw new CoreError("identity/foreign-device");
@@ -191,7 +190,7 @@ export class Accounts {
         random: this.env.random.bytes(8),
       };
       const crl = await buildCrl(wish, archive.accountKey);
-      const file = await this.#pack({ ...archive, crl }, salt ? lock : UNLOCKED, salt);
+      const file = await this.#pack({ ...archive, crl }, seal);
       this.#table.update(id, { archive: file, crl });
       return crl;
     });
@@ -201,15 +200,15 @@ export class Accounts {
   async withArchive<T>(
     id: string,
     lock: Lock,
-    work: (archive: Archive, salt: Uint8Array | undefined) => Promise<T>,
+    work: (archive: Archive, seal: Seal | undefined) => Promise<T>,
   ): Promise<T> {
-    const { json, salt } = await unpackArchive(this.#table.secrets(id).archive, lock);
+    const { json, seal } = await unpackArchive(this.#table.secrets(id).archive, lock);
     let archive: Archive | undefined;
     try {
       archive = await parseArchive(json, this.env.clock.wall());
-      return await work(archive, salt);
+      return await work(archive, seal);
     } finally {
-      wipe(json);
+      wipe(json, seal?.key);
       if (archive) disposeArchive(archive);
     }
   }
@@ -261,15 +260,14 @@ export class Accounts {
     archive: Archive,
     deviceKey: PrivateKey,
     device: NewDevice,
-    lock: Lock,
-    salt: Uint8Array | undefined,
+    seal: Seal | undefined,
   ): Promise<AccountRecord> {
     const [account] = archive.chain, { accountKey, ethKey, contacts, conversations, requests } = archive;
     const leaf = await this.#certificate("device", "Jami device", deviceKey, accountKey, account);
     const receipt = await makeReceipt(accountKey, leaf, ethAddress(ethKey) ?? "");
     const displayName = device.displayName || archive.settings["Account.displayName"] || "";
     const settings = { ...archive.settings, "Account.displayName": displayName };
-    const file = await this.#pack({ ...archive, settings }, lock, salt);
+    const file = await this.#pack({ ...archive, settings }, seal);
     device.signal?.throwIfAborted();
     device.onProgress?.({ step: "storing" });
     const record: AccountRecord = {
@@ -279,7 +277,7 @@ export class Accounts {
       displayName,
       deviceName: device.deviceName,
       registeredName: undefined,
-      hasPassword: !isEmpty(lock),
+      hasPassword: seal !== undefined,
       created: this.env.clock.wall(),
     };
     const pkcs8 = deviceKey.export().reveal();
@@ -324,13 +322,19 @@ export class Accounts {
     );
   }
 
-  async #pack(archive: Archive, lock: Lock, salt?: Uint8Array): Promise<Uint8Array> {
-    const json = await formatArchive(archive, !isEmpty(lock));
+  async #pack(archive: Archive, seal: Seal | undefined): Promise<Uint8Array> {
+    const json = await formatArchive(archive, seal !== undefined);
     try {
-      return await packArchive(json, lock, salt);
+      return await packArchive(json, seal ? { key: seal.key } : UNLOCKED, seal?.salt);
     } finally {
       wipe(json);
     }
+  }
+
+  /** A fresh lock: salt and stretched key; `undefined` for no password. */
+  async #newSeal(password: string): Promise<Seal | undefined> {
+    const salt = this.env.random.bytes(PASSWORD_SALT_BYTES);
+    return password ? { key: await stretchPassword(password, salt), salt } : undefined;
   }
 
   #checkNew({ displayName, deviceName, signal }: NewDevice): void {

@@ -12,11 +12,17 @@ import { LIMITS } from "./limits.ts";
 export type Lock = { readonly password: string } | { readonly key: Uint8Array };
 export const UNLOCKED: Lock = { password: "" };
 
-/** What came out of an archive file. The caller wipes `json`. */
+/** The stretched key and the salt it was made with: closes an archive again as it was, without stretching twice. */
+export interface Seal {
+  readonly key: Uint8Array;
+  readonly salt: Uint8Array;
+}
+
+/** What came out of an archive file. The caller wipes `json` and `seal.key`. */
 export interface Unpacked {
   readonly json: Uint8Array;
-  /** Salt to keep when saving again, so that a stored key goes on working; absent without a password. */
-  readonly salt?: Uint8Array;
+  /** For saving again under the same key and salt, so that a stored key goes on working; absent without a password. */
+  readonly seal?: Seal;
 }
 
 /**
@@ -61,10 +67,10 @@ export async function packArchive(json: Uint8Array, lock: Lock, salt?: Uint8Arra
  * @throws as {@linkcode unpackArchive}; `identity/archive-locked` if there is no password on it.
  */
 export async function archiveKey(file: Uint8Array, password: string): Promise<Uint8Array> {
-  const { json, salt } = await unpackArchive(file, { password });
+  const { json, seal } = await unpackArchive(file, { password });
   wipe(json);
-  if (!salt) throw new CoreError("identity/archive-locked");
-  return await keyOf({ password }, salt);
+  if (!seal) throw new CoreError("identity/archive-locked");
+  return seal.key;
 }
 
 async function decrypt(blob: Uint8Array, lock: Lock): Promise<Unpacked> {
@@ -79,12 +85,13 @@ async function decrypt(blob: Uint8Array, lock: Lock): Promise<Unpacked> {
     let json = await inflated(isGzip(body) ? gunzip : inflate, body);
     if (isGzip(json)) json = await inflated(gunzip, json);
     if (!isJson(json)) throw refused("damaged");
-    return { json, salt };
+    return { json, seal: { key, salt } };
   } catch (error) {
+    wipe(key);
     if (isError(error, "crypto/decrypt") || isError(error, "identity/archive")) throw wrong();
     throw error;
   } finally {
-    wipe(key, body);
+    wipe(body);
   }
 }
 
@@ -104,7 +111,7 @@ export function checkPassword(password: string): void {
   }
 }
 
-export const isEmpty = (lock: Lock): boolean => "password" in lock && lock.password === "";
+const isEmpty = (lock: Lock): boolean => "password" in lock && lock.password === "";
 const isGzip = (b: Uint8Array) => b[0] === 0x1f && b[1] === 0x8b && b[2] === 8;
 const isJson = (b: Uint8Array) => b[0] === 0x7b;
 

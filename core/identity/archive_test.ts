@@ -25,8 +25,8 @@ for (const { generation, archives } of captured) {
   for (const { file, password, jamiId } of archives) {
     const how = password ? "with" : "without";
     Deno.test(`[account 14] [account 15] unpackArchive() opens a ${generation} archive ${how} password`, async () => {
-      const { json, salt } = await unpackArchive(archiveBytes(file), { password });
-      strictEqual(salt?.length, password ? 16 : undefined);
+      const { json, seal } = await unpackArchive(archiveBytes(file), { password });
+      strictEqual(seal?.salt.length, password ? 16 : undefined);
       const archive = await parseArchive(json, WALL);
       strictEqual(archiveAccount(archive), jamiId);
       strictEqual(archive.chain.length, 2);
@@ -69,9 +69,9 @@ Deno.test("[account 18] packArchive() changes the file's magic with the password
   for (const password of ["", "new ☂", ""]) {
     const file = await packArchive(plain, { password });
     strictEqual(file[0] === 0x1f && file[1] === 0x8b, password === "");
-    const { json, salt } = await unpackArchive(file, { password });
+    const { json, seal } = await unpackArchive(file, { password });
     deepStrictEqual(json, plain);
-    strictEqual(salt !== undefined, password !== "");
+    strictEqual(seal !== undefined, password !== "");
   }
 });
 
@@ -91,7 +91,7 @@ Deno.test("[account 15] packArchive() lays out salt, iv, zlib ciphertext and tag
 
 Deno.test("[account 19] archiveKey() gives the key that opens the file, and the salt stays when saving again", async () => {
   const plain = await json(), file = await packArchive(plain, { password: "pw" });
-  const key = await archiveKey(file, "pw"), { salt } = await unpackArchive(file, { key });
+  const key = await archiveKey(file, "pw"), salt = (await unpackArchive(file, { key })).seal!.salt;
   deepStrictEqual(salt, file.slice(0, 16));
   const again = await packArchive(plain, { key }, salt);
   deepStrictEqual(again.slice(0, 16), salt);

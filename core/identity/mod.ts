@@ -10,7 +10,15 @@ export {
   parseArchive,
   type Records,
 } from "./archive.ts";
-export { archiveKey, type Lock, packArchive, UNLOCKED, unpackArchive, type Unpacked } from "./archive_io.ts";
+export {
+  archiveKey,
+  type Lock,
+  packArchive,
+  type Seal,
+  UNLOCKED,
+  unpackArchive,
+  type Unpacked,
+} from "./archive_io.ts";
 export {
   type Certificate,
   certificatePem,

@@ -23,8 +23,8 @@ import {
   parseArchive,
 } from "./archive.ts";
 import { checkPassword, type Lock, packArchive, type Seal, UNLOCKED, unpackArchive } from "./archive_io.ts";
+import { makeAuthorities, makeDevice } from "./authority.ts";
 import { type Certificate, chainPem, decodeChain } from "./certificate.ts";
-import { buildCertificate } from "./certificate_build.ts";
 import { buildCrl, decodeCrl, type RevocationList, verifyCrl } from "./crl.ts";
 import { ethAddress, makeEthKey } from "./eth.ts";
 import { LIMITS, RSA_BITS } from "./limits.ts";
@@ -100,13 +100,13 @@ export class Accounts {
       PrivateKey,
     ];
     device.onProgress?.({ step: "signing" });
-    const ca = await this.#certificate("authority", "Jami CA", caKey, caKey);
-    const account = await this.#certificate("authority", "Jami", accountKey, caKey, ca);
+    const chain = await makeAuthorities(caKey, accountKey, this.env);
     const archive: Archive = {
       ...noBelongings,
       accountKey,
       caKey,
-      chain: [account, ca],
+      chain,
+      outdated: false,
       ethKey: makeEthKey(this.env.random),
       crl: undefined,
       settings: { "Account.displayName": device.displayName ?? "" },
@@ -131,7 +131,7 @@ export class Accounts {
     const { json, seal } = await unpackArchive(file, lock);
     let archive: Archive | undefined;
     try {
-      archive = await parseArchive(json, this.env.clock.wall());
+      archive = await this.#parse(json);
       this.#checkUnknown(archive);
       const [deviceKey] = await this.#keys(1, device);
       device.onProgress?.({ step: "signing" });
@@ -205,7 +205,7 @@ export class Accounts {
     const { json, seal } = await unpackArchive(this.#table.secrets(id).archive, lock);
     let archive: Archive | undefined;
     try {
-      archive = await parseArchive(json, this.env.clock.wall());
+      archive = await this.#parse(json);
       return await work(archive, seal);
     } finally {
       wipe(json, seal?.key);
@@ -263,7 +263,7 @@ export class Accounts {
     seal: Seal | undefined,
   ): Promise<AccountRecord> {
     const [account] = archive.chain, { accountKey, ethKey, contacts, conversations, requests } = archive;
-    const leaf = await this.#certificate("device", "Jami device", deviceKey, accountKey, account);
+    const leaf = await makeDevice(deviceKey, accountKey, account!, this.env);
     const receipt = await makeReceipt(accountKey, leaf, ethAddress(ethKey) ?? "");
     const displayName = device.displayName || archive.settings["Account.displayName"] || "";
     const settings = { ...archive.settings, "Account.displayName": displayName };
@@ -307,19 +307,12 @@ export class Accounts {
     }));
   }
 
-  async #certificate(
-    kind: "authority" | "device",
-    commonName: string,
-    subject: PrivateKey,
-    signer: PrivateKey,
-    issuer?: Certificate,
-  ): Promise<Certificate> {
-    const notBefore = this.env.clock.wall(), { publicKey } = subject, serial = this.env.random.bytes(8);
-    const life = { notBefore, notAfter: notBefore + LIMITS.certificateLifeMs };
-    return await buildCertificate(
-      { kind, commonName, publicKey, serial, ...life, ...(issuer && { issuer }) },
-      signer,
-    );
+  /** Reads an archive; certificates that no longer hold are made anew for the same keys. */
+  async #parse(json: Uint8Array): Promise<Archive> {
+    const archive = await parseArchive(json, this.env.clock.wall());
+    if (!archive.outdated) return archive;
+    const chain = await makeAuthorities(archive.caKey!, archive.accountKey, this.env);
+    return { ...archive, chain, outdated: false };
   }
 
   async #pack(archive: Archive, seal: Seal | undefined): Promise<Uint8Array> {

@@ -5,6 +5,7 @@ import { type Clock, realClock, realRandom } from "../base/mod.ts";
 import { memoryHome, openHome } from "../storage/mod.ts";
 import {
   Accounts,
+  chainPem,
   decodeChain,
   isSignedBy,
   type Progress,
@@ -190,4 +191,16 @@ Deno.test("Accounts.load() refuses to go on line with an expired certificate", a
   const later: Clock = { ...realClock, wall: () => Date.UTC(2050, 0) };
   await rejects(Accounts.open(home, { ...env, clock: later }).load(id), { data: { why: "expired", at: 0 } });
   strictEqual(decodeChain(v23.bob.chain).length, 3);
+});
+
+Deno.test("Accounts.import() renews certificates that have expired, and the account stays who it is", async () => {
+  await using home = memoryHome();
+  const later: Clock = { ...realClock, wall: () => Date.UTC(2040, 0) }, { file, jamiId } = v23.archives[1];
+  const accounts = Accounts.open(home, { ...env, clock: later }),
+    { id } = await accounts.import(archiveBytes(file), device);
+  const { identity, chain } = await accounts.load(id);
+  strictEqual(identity.account as string, jamiId);
+  strictEqual(chain.every(({ notBefore }) => notBefore === Date.UTC(2040, 0)), true);
+  const exported = await unpackArchive(await accounts.export(id));
+  strictEqual(new TextDecoder().decode(exported.json).includes(btoa(chainPem(chain.slice(1)))), true);
 });

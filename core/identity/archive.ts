@@ -25,6 +25,8 @@ export interface Archive extends Belongings {
   readonly caKey: PrivateKey | undefined;
   /** Account, then authority. */
   readonly chain: readonly Certificate[];
+  /** The chain has expired or is no authority, but both keys are here to make a new one. */
+  readonly outdated: boolean;
   /** 32 bytes, or empty in very old archives. */
   readonly ethKey: Uint8Array;
   /** DER of the account's revocation list. */
@@ -75,7 +77,7 @@ export async function parseArchive(json: Uint8Array, wall: number): Promise<Arch
   const chain = decodeChain(pem), [account] = chain;
   if (account!.longId !== accountKey.publicKey.longId) throw refused("certificate");
   if (caKey && chain[1]?.longId !== caKey.publicKey.longId) throw refused("certificate");
-  await verifyAuthorities(chain, { wall });
+  const outdated = await isOutdated(chain, wall, caKey !== undefined);
   const ethKey = secret(object, OWN.ethKey) ?? new Uint8Array();
   const settings: Record<string, string> = {}, ignored: string[] = [];
   for (const [name, value] of Object.entries(object)) {
@@ -88,6 +90,7 @@ export async function parseArchive(json: Uint8Array, wall: number): Promise<Arch
     accountKey,
     caKey,
     chain,
+    outdated,
     ethKey: ethKey.length === 32 && ethAddress(ethKey) ? ethKey : new Uint8Array(),
     crl: await ownCrl(secret(object, OWN.crl), account!),
     contacts: records(object[OWN.contacts], /^(?!0{40}$)[0-9a-f]{40}$/),
@@ -159,6 +162,18 @@ const keyPem = async (key: PrivateKey): Promise<Uint8Array> => utf8((await key.e
 
 function base64(bytes: Uint8Array): string {
   return bytes.toBase64();
+}
+
+/** Whether the chain must be made anew, which takes the authority's key. @throws {CoreError} `identity/chain` when it cannot. */
+async function isOutdated(chain: readonly Certificate[], wall: number, renewable: boolean): Promise<boolean> {
+  try {
+    await verifyAuthorities(chain, { wall });
+    return false;
+  } catch (error) {
+    const why = isError(error, "identity/chain") ? error.data.why : undefined;
+    if (renewable && (why === "expired" || why === "not-authority")) return true;
+    throw error;
+  }
 }
 
 /** A list another account signed is left out: it has no say. */

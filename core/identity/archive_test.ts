@@ -52,6 +52,7 @@ const own = async (extra: Partial<Archive> = {}): Promise<Archive> => {
     accountKey,
     caKey,
     chain: [account!, ca!],
+    outdated: false,
     ethKey: new Uint8Array(32).fill(1),
     crl: undefined,
     contacts: {},
@@ -217,7 +218,9 @@ Deno.test("[account H18] parseArchive() refuses keys and certificates that do no
   await rejects(parse((o) => o.ringAccountCert = otherCa), { data: { why: "certificate" } });
   const device = btoa(chainPem((await goodChain("account", "other")).slice(0, 2)));
   await rejects(parse((o) => (o.ringAccountCert = device, delete o.ringCaKey)), { code: "identity/chain" });
-  await rejects(parseArchive(await json(), NOW + 4000 * 86_400_000), { data: { why: "expired", at: 0 } });
+  const bare = await json({ caKey: undefined }), later = NOW + 4000 * 86_400_000;
+  await rejects(parseArchive(bare, later), { data: { why: "expired", at: 0 } });
+  strictEqual((await parseArchive(await json(), later)).outdated, true); // with the authority's key it can be renewed
   const crl = captured[0].bob.crl, kept = await parse((o) => o.ringAccountCRL = crl)();
   strictEqual(kept.crl, undefined); // another account's list is left out
   const records = { ["0".repeat(40)]: {}, ["a".repeat(40)]: { added: 1 }, x: {}, ["b".repeat(40)]: 3 };

@@ -37,7 +37,7 @@ for (const [generation, peer] of [["v23", "jamid23"], ["v26", "jami26"]] as cons
           const file = `${folder}/theirs${password.length}.gz`;
           if (generation === "v23") {
             strictEqual(await daemon.call("exportToFile", theirs.id, file, password), true);
-          } else await Deno.writeFile(file, await daemonArchive(theirs)); // its binding exports without password only
+          } else await Deno.writeFile(file, await daemonArchive(theirs)); // what it keeps itself
           const record = await accounts.import(await Deno.readFile(file), device, { password });
           strictEqual(record.jamiId, theirs.jamiId);
           strictEqual(record.hasPassword, password !== "");

@@ -21,7 +21,7 @@ export class Jamid23 implements JamiDaemon {
     readonly managers: readonly Methods[],
   ) {}
 
-  /** Starts bus and daemon, with what `prepare` put into its data folder. The host must have no IPv6: this daemon waits for ever on newer kernels. */
+  /** Starts bus and daemon, with what `prepare` put into its data folder. The host must be one without IPv6. */
   static async start(host: Host, prepare = (_dataFolder: string) => Promise.resolve()): Promise<Jamid23> {
     const folder = await host.lab.folder(), socket = `${folder}/bus`, signals = new SignalLog();
     for (const name of ["config", "data", "cache", "run"]) {

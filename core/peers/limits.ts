@@ -8,6 +8,8 @@ export const LIMITS = {
   /** Values live ten minutes; their ids are remembered for longer than any clock is wrong. */
   seenMs: 24 * 3600_000,
   seenIds: 100_000,
+  /** Listening for requests ended: first and longest gap before it is begun again. */
+  listenAgainMs: { first: 1_000, most: 60_000 },
   /** From our put to the answer. */
   answerMs: 30_000,
   /** Attempts of one peer at once; of all peers; new ones per account. */

@@ -5,14 +5,25 @@
 import { CoreError, isError } from "../base/mod.ts";
 import type { PublicKey } from "../crypto/mod.ts";
 import { decodeCertificate, verifyChain } from "../identity/mod.ts";
-import { type Channel, formatIceText, IceLink, type IceOffer, openLink, parseIceText } from "../net/mod.ts";
+import {
+  type ByteBudget,
+  type Channel,
+  formatIceText,
+  IceLink,
+  type IceOffer,
+  MUX_LIMITS,
+  openLink,
+  parseIceText,
+} from "../net/mod.ts";
 import { Asking } from "./asking.ts";
 import { Doorman } from "./doorman.ts";
 import { LIMITS } from "./limits.ts";
 import { Links, type PeerLink } from "./links.ts";
-import { decodeRequest, type KeyForm, peerKey, type PeerRequest, REQUEST_USER_TYPE } from "./request.ts";
+import { listenForRequests, type Sealed } from "./listening.ts";
+import { decodeRequest, type KeyForm, type PeerRequest } from "./request.ts";
 import { SeenIds } from "./seen.ts";
 import { Trace, type TraceReport } from "./trace.ts";
+import { Turnstile } from "./turnstile.ts";
 import type { ChannelOptions, ConnectOptions, Device, Peer, PeerEvent, PeersOptions } from "./words.ts";
 
 /** An attempt of ours: `ready` is any link to the device, whoever made it. */
@@ -28,6 +39,8 @@ export class PeerManager implements AsyncDisposable {
   readonly drops: Record<string, number> = {};
   readonly #seen: SeenIds;
   readonly #doorman = new Doorman();
+  readonly #outgoing = new Turnstile(LIMITS.attempts);
+  readonly #budget: ByteBudget;
   readonly #links = new Links();
   readonly #dialling = new Map<string, Dialling>();
   readonly #asking: Asking;
@@ -42,6 +55,7 @@ export class PeerManager implements AsyncDisposable {
   private constructor(readonly options: PeersOptions) {
     const { env, own, seen } = options, [leaf] = own.chain;
     this.#device = { longId: leaf!.longId, shortId: leaf!.id };
+    this.#budget = options.budget ?? { used: 0, limit: MUX_LIMITS.accountBuffer };
     this.#asking = new Asking(options.dht, env);
     this.#seen = new SeenIds(env.clock.wall(), seen);
   }
@@ -52,7 +66,11 @@ export class PeerManager implements AsyncDisposable {
    */
   static open(options: PeersOptions): PeerManager {
     const manager = new PeerManager(options);
-    for (const form of ["long", "short"] as const) manager.#track(manager.#listen(form));
+    const { dht, env } = options, device = manager.#device, { signal } = manager.#stop;
+    const heard = (sealed: Sealed) => manager.#heard(sealed), unsealed = () => manager.#drop("unsealed");
+    for (const form of ["long", "short"] as const) {
+      manager.#track(listenForRequests(dht, env, device, form, { heard, unsealed }, signal));
+    }
     return manager;
   }
 
@@ -155,7 +173,7 @@ export class PeerManager implements AsyncDisposable {
     ready.promise.catch(() => {}); // all who asked may have left
     try {
       const signal = AbortSignal.any([abort.signal, this.#stop.signal]);
-      ready.resolve(await this.#dial(ids, connType, trace, signal));
+      ready.resolve(await this.#outgoing.pass(() => this.#dial(ids, connType, trace, signal), signal));
       trace.end("connected");
     } catch (error) {
       const code = error instanceof CoreError ? error.code : "failed";
@@ -188,22 +206,7 @@ export class PeerManager implements AsyncDisposable {
 
   // ---- what others ask
 
-  async #listen(form: KeyForm): Promise<void> {
-    const { dht, env: { log } } = this.options, { signal } = this.#stop;
-    try {
-      for await (
-        const { type, value, sender, encrypted } of dht.listen(peerKey(this.#device, form), { signal })
-      ) {
-        if (type !== "value" || value.userType !== REQUEST_USER_TYPE) continue;
-        if (!sender || !encrypted) this.#drop("unsealed");
-        else this.#heard(value.data, sender, form);
-      }
-    } catch (error) {
-      if (!signal.aborted) log.error("no longer listening for requests", { form, error });
-    }
-  }
-
-  #heard(data: Uint8Array, sender: PublicKey, form: KeyForm): void {
+  #heard({ data, sender, form }: Sealed): void {
     let request: PeerRequest;
     try {
       request = decodeRequest(data);
@@ -325,7 +328,7 @@ export class PeerManager implements AsyncDisposable {
     trace: Trace,
     signal: AbortSignal,
   ): Promise<PeerLink> {
-    const { env: { clock, log }, own, onChannel, budget, transport = openLink } = this.options;
+    const { env: { clock, log }, own, onChannel, transport = openLink } = this.options;
     await ice.connect(offer, { signal });
     const { path: selected } = ice,
       path = selected ? `${selected.local.type} to ${selected.remote.type}` : "";
@@ -340,8 +343,7 @@ export class PeerManager implements AsyncDisposable {
         return shown;
       },
       onRequest: (name, who) => onChannel(name, who),
-      ...{ clock, signal, log: log.child({ device: peer.device }) },
-      ...(budget && { budget }),
+      ...{ clock, signal, budget: this.#budget, log: log.child({ device: peer.device }) },
     });
     trace.note("tls", "peer proven", link.cipher);
     const { device, account } = peer;

@@ -45,6 +45,7 @@ class Node implements AsyncDisposable {
   readonly channels: Channel[] = [];
   readonly events: PeerEvent[] = [];
   readonly clock: TestClock;
+  readonly #checks: Promise<unknown>[] = [];
   private constructor(
     readonly name: string,
     readonly secure: SecureDht,
@@ -52,6 +53,12 @@ class Node implements AsyncDisposable {
     readonly own: PeersOptions["own"],
   ) {
     this.clock = new TestClock(wish.wall ?? wallOf(name));
+    const check = secure.check.bind(secure);
+    secure.check = (value) => {
+      const checked = check(value);
+      this.#checks.push(checked);
+      return checked;
+    };
     this.manager = this.#open();
   }
   manager: PeerManager;
@@ -95,8 +102,9 @@ class Node implements AsyncDisposable {
     await this.manager[Symbol.asyncDispose]();
     this.manager = this.#open();
   }
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.manager[Symbol.asyncDispose]();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.manager[Symbol.asyncDispose]();
+    await Promise.allSettled(this.#checks); // a copy of a request may still be on the operating table
   }
 }
 
@@ -452,4 +460,21 @@ Deno.test("KeptLinks brings a link back when it was lost, and gives a silent dev
   await until(() => ada.manager.links().length === 0, "its end");
   kept.connectivityChanged(); // no waiting then
   await until(() => ada.manager.links().length === 1, "the second link");
+});
+
+Deno.test("PeerManager listens again after the network refused to", async () => {
+  const dht = mem();
+  let refusals = 2;
+  const shaky = (inner: DhtAccess): DhtAccess => ({
+    get: (key, options) => inner.get(key, options),
+    put: (key, value, options) => inner.put(key, value, options),
+    listen: (key, options) => {
+      if (refusals-- > 0) throw new CoreError("dht/closed");
+      return inner.listen(key, options);
+    },
+  });
+  await using ada = await Node.start(dht, "alice");
+  await using bob = await Node.start(dht, "bob", { dht: shaky });
+  await ada.manager.open(bob.ids, "x"); // asked at once, heard a second later
+  ok(refusals <= 0);
 });

@@ -72,6 +72,7 @@ export interface PeersOptions {
   readonly seen?: SeenStore;
   /** Verified revocation lists of an account. */
   readonly crls?: (account: string) => readonly RevocationList[];
+  /** Bytes received and not taken, over all links. Default: one of `MUX_LIMITS.accountBuffer` for this manager. */
   readonly budget?: ByteBudget;
   /** Default: the real one. */
   readonly transport?: Transport;

@@ -1,7 +1,8 @@
 /**
- * Whether the TLS engine was able to read a leaf certificate. Its parser lets a peer through without proof of possession
- * when it cannot make sense of the certificate the proof is to be checked with; so a leaf that is not plainly
- * well-formed must not count as anybody's. At least as strict as that parser wherever it looks. Spec: connection §4.5.
+ * That a peer has the key of its leaf is checked by the TLS engine, with the leaf as it reads it. Where the engine cannot
+ * read the leaf there is nothing to check with, and the handshake succeeds all the same: so a leaf that is not plainly
+ * well-formed counts as nobody's here. At least as strict as the engine's parser wherever that looks.
+ * Spec: connection §4.5; docs/decisions/0005.
  */
 import { CoreError } from "../base/mod.ts";
 import { type Der, derChildren, expectTag, readBits, readDer, TAG } from "../codec/mod.ts";

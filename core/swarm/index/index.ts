@@ -91,16 +91,17 @@ export class ConversationIndex {
     const nodes = this.#load(conversation), before = this.tip(conversation), fresh: ValidCommit[] = [];
     try {
       this.rows.transaction(() => {
-        for (const commit of commits) {
+        const wanted = commits.filter((commit) => !nodes.has(commit.id)), inLine = continues(wanted, before);
+        let position = inLine ? this.#top(conversation) : 0;
+        for (const commit of wanted) {
           if (nodes.has(commit.id)) continue;
           const ordering = Math.min(commit.time, received + AHEAD);
           nodes.set(commit.id, { parents: commit.parents, time: ordering });
-          this.#insert(conversation, commit, ordering);
+          this.#insert(conversation, commit, ordering, inLine ? ++position : 0);
           fresh.push(commit);
         }
         this.rows.run("insert or replace into tips values (?, ?)", conversation, tip);
-        if (continues(fresh, before)) this.#append(conversation, fresh);
-        else this.#reorder(conversation, nodes, tip);
+        if (!inLine) this.#reorder(conversation, nodes, tip);
         for (const commit of fresh) this.#retell(conversation, commit);
       });
     } catch (error) {
@@ -188,7 +189,7 @@ export class ConversationIndex {
     return nodes;
   }
 
-  #insert(conversation: ConversationId, commit: ValidCommit, ordering: number): void {
+  #insert(conversation: ConversationId, commit: ValidCommit, ordering: number, position: number): void {
     const { kind, target } = shownAs(commit.type, commit.body);
     const twin = this.rows.get(
       "select 1 from commits where conversation = ? and payload = ?",
@@ -197,12 +198,13 @@ export class ConversationIndex {
     );
     this.rows.run(
       `insert into commits (conversation, id, parents, time, ordering, position, account, device, type, body, payload, target, kind)
-       values (?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?)`,
+       values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       conversation,
       commit.id,
       commit.parents.join(" "),
       commit.time,
       ordering,
+      position,
       commit.account,
       commit.device,
       commit.type,
@@ -213,19 +215,11 @@ export class ConversationIndex {
     );
   }
 
-  #append(conversation: ConversationId, commits: readonly ValidCommit[]): void {
-    let position = Number(
+  #top(conversation: ConversationId): number {
+    return Number(
       this.rows.get("select max(position) as top from commits where conversation = ?", conversation)?.top ??
         0,
     );
-    for (const { id } of commits) {
-      this.rows.run(
-        "update commits set position = ? where conversation = ? and id = ?",
-        ++position,
-        conversation,
-        id,
-      );
-    }
   }
 
   #reorder(conversation: ConversationId, nodes: ReadonlyMap<string, Node>, tip: CommitId): void {

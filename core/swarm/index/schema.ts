@@ -27,7 +27,7 @@ export const SCHEMA: Schema = {
       unique (conversation, id)
     ) strict;
     create index commits_by_position on commits (conversation, position);
-    create index commits_by_target on commits (conversation, target) where target is not null;
+    create index commits_by_target on commits (conversation, target, position);
     create index commits_by_payload on commits (conversation, payload);
     create table tips (conversation text primary key, tip text not null) strict, without rowid;
     create virtual table texts using fts5 (text, conversation unindexed, tokenize = "unicode61 remove_diacritics 2");

@@ -76,8 +76,7 @@ export class Validator {
    * @throws {CoreError} `swarm/missing-object` when the history has a hole: nothing can be said then.
    */
   async judge(tip: ObjectId, known: readonly ObjectId[]): Promise<Judgement> {
-    const commits = await this.#load([tip, ...known]);
-    const graph: Graph = (id) => this.history(id) ?? nodeOf(commits.get(id));
+    const nodes = await this.#load([tip, ...known]), graph: Graph = (id) => this.history(id) ?? nodes.get(id);
     const fresh = between(graph, [tip], known),
       valid: ValidCommit[] = [],
       refused: Refusal[] = [],
@@ -85,7 +84,7 @@ export class Validator {
     for (const id of oldestFirst(graph, fresh)) {
       try {
         if (graph(id)!.parents.some((parent) => fallen.has(parent))) invalid("ancestor");
-        valid.push(await this.#check(id as CommitId, commits.get(id) ?? await this.#commit(id), graph));
+        valid.push(await this.#check(id as CommitId, await this.#commit(id), graph));
       } catch (error) {
         const why = reason(error);
         if (why === undefined) throw error;
@@ -222,14 +221,14 @@ export class Validator {
   }
 
   /** Every commit behind `tips` that the history does not know. */
-  async #load(tips: readonly ObjectId[]): Promise<Map<ObjectId, Commit>> {
-    const found = new Map<ObjectId, Commit>(), todo = [...tips];
+  async #load(tips: readonly ObjectId[]): Promise<Map<ObjectId, Node>> {
+    const found = new Map<ObjectId, Node>(), todo = [...tips];
     while (todo.length) {
       const id = todo.pop()!;
       if (found.has(id) || this.history(id)) continue;
-      const commit = await this.#commit(id);
-      found.set(id, commit);
-      todo.push(...commit.parents);
+      const { parents, committer } = await this.#commit(id);
+      found.set(id, { parents, time: committer.time });
+      todo.push(...parents);
     }
     return found;
   }
@@ -264,9 +263,6 @@ function bodyOf(commit: Commit): JsonObject {
 }
 
 const typeOf = (body: JsonObject): string => jsonText(body.type) || invalid("no-type");
-
-const nodeOf = (commit: Commit | undefined): Node | undefined =>
-  commit && { parents: commit.parents, time: commit.committer.time };
 
 /** Parents before children. */
 function oldestFirst(graph: Graph, set: ReadonlySet<ObjectId>): ObjectId[] {

@@ -50,6 +50,8 @@ export interface Judgement {
   readonly refused: readonly Refusal[];
 }
 
+/** Commits judged side by side. */
+const AT_ONCE = 16;
 const EDIT_TYPES = ["application/edited-message"];
 
 export class Validator {
@@ -81,18 +83,31 @@ export class Validator {
       valid: ValidCommit[] = [],
       refused: Refusal[] = [],
       fallen = new Set<ObjectId>();
-    for (const id of oldestFirst(graph, fresh)) {
-      try {
-        if (graph(id)!.parents.some((parent) => fallen.has(parent))) invalid("ancestor");
-        valid.push(await this.#check(id as CommitId, await this.#commit(id), graph));
-      } catch (error) {
-        const why = reason(error);
-        if (why === undefined) throw error;
-        fallen.add(id);
-        refused.push({ id, why });
+    const order = oldestFirst(graph, fresh);
+    for (let at = 0; at < order.length; at += AT_ONCE) { // signatures are checked on other threads, some at a time
+      const verdicts = await Promise.all(
+        order.slice(at, at + AT_ONCE).map((id) => this.#verdict(id as CommitId, graph)),
+      );
+      for (const verdict of verdicts) {
+        const fell = graph(verdict.id)!.parents.some((parent) => fallen.has(parent));
+        if ("why" in verdict || fell) {
+          fallen.add(verdict.id);
+          refused.push({ id: verdict.id, why: fell ? "ancestor" : (verdict as Refusal).why });
+        } else valid.push(verdict);
       }
     }
     return { valid, refused };
+  }
+
+  /** What is to be said of one commit by itself. */
+  async #verdict(id: CommitId, graph: Graph): Promise<ValidCommit | Refusal> {
+    try {
+      return await this.#check(id, await this.#commit(id), graph);
+    } catch (error) {
+      const why = reason(error);
+      if (why === undefined) throw error;
+      return { id, why };
+    }
   }
 
   async #check(id: CommitId, commit: Commit, graph: Graph): Promise<ValidCommit> {

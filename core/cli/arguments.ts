@@ -20,6 +20,7 @@ import {
 import { accountCommands } from "./account_arguments.ts";
 import { hostPort } from "./host_port.ts";
 import { DEFAULTS } from "./limits.ts";
+import { talkCommands } from "./talk_arguments.ts";
 
 export { type HostPort, parseHostPort } from "./host_port.ts";
 
@@ -159,7 +160,7 @@ const start = command(
   {
     brief: message`Runs the node.`,
     description:
-      message`Runs the node until you end it (Ctrl+C). Today that is a full DHT node on the public network.`,
+      message`Runs the node until you end it (Ctrl+C): a full DHT node, and every account of the home on line.`,
   },
 );
 
@@ -170,6 +171,7 @@ export const kith = or(
     description: message`Works with the distributed hash table.`,
   }),
   accountCommands,
+  talkCommands,
 );
 /** One understood command line. `verb` tells which. */
 export type Command = InferValue<typeof kith>;

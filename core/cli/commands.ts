@@ -1,19 +1,22 @@
 /** From an understood command line to what it does. */
-import type { Env } from "../base/mod.ts";
+import type { NodeEnv } from "../node/mod.ts";
 import type { PathEnvironment } from "../storage/mod.ts";
 import { runAccount } from "./account_commands.ts";
 import { accountWorld } from "./account_io.ts";
 import { announceOnce } from "./account_online.ts";
 import type { Command } from "./arguments.ts";
+import { type ContactCommand, runContact } from "./contact_commands.ts";
+import { type ConversationCommand, runConversation } from "./conversation_commands.ts";
 import { visit } from "./dht_commands.ts";
 import { runName } from "./name_commands.ts";
 import { node, start } from "./node_commands.ts";
+import { runTalk } from "./talk_commands.ts";
 import type { Report } from "./terminal.ts";
 
 /** Runs `command` to its end and gives the exit code. @throws {CoreError} with what stopped it. */
 export function runCommand(
   command: Command,
-  env: Env,
+  env: NodeEnv,
   report: Report,
   paths: PathEnvironment,
   cwd: string,
@@ -33,7 +36,16 @@ export function runCommand(
     case "name register":
     case "names serve":
       return runName(command, setting);
-    default:
-      return runAccount(command, setting);
+    case "send":
+    case "log":
+    case "search":
+    case "status":
+      return runTalk(command, setting);
   }
+  if (isContact(command)) return runContact(command, setting);
+  return isConversation(command) ? runConversation(command, setting) : runAccount(command, setting);
 }
+
+const isContact = (command: Command): command is ContactCommand => command.verb.startsWith("contact ");
+const isConversation = (command: Command): command is ConversationCommand =>
+  command.verb.startsWith("conversation ");

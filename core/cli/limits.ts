@@ -25,3 +25,16 @@ export const ACCOUNT_DEFAULTS = {
 } as const;
 /** Archive and password files that are read, bytes. */
 export const ACCOUNT_LIMITS = { archiveBytes: 16 * 2 ** 20, passwordFileBytes: 4096 } as const;
+
+/** What is used where nothing is said when talking. */
+export const TALK_DEFAULTS = { logLines: 20, hits: 20 } as const;
+export const TALK_LIMITS = {
+  /** Messages or hits asked for at once. */
+  lines: 200,
+  /** Bytes of a message read from standard input. */
+  textBytes: 1 << 20,
+  /** Digits of an id that people are shown. */
+  idDigits: 8,
+  /** Messages remembered while following, so that none is shown twice. */
+  shown: 10_000,
+} as const;

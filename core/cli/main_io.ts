@@ -1,7 +1,9 @@
 /** The program `kith`: reads its arguments, runs one command in the real world, ends with its exit code. */
 import { runSync } from "@optique/run";
 import denoJson from "../../deno.json" with { type: "json" };
-import { type Env, LogBook, parseLogLevels, realClock, realNet, realRandom } from "../base/mod.ts";
+import { LogBook, parseLogLevels, realClock, realRandom } from "../base/mod.ts";
+import { realStreamNet } from "../net/mod.ts";
+import type { NodeEnv } from "../node/mod.ts";
 import { type Command, kith } from "./arguments.ts";
 import { runCommand } from "./commands.ts";
 import { Report } from "./terminal.ts";
@@ -19,10 +21,10 @@ export async function main(args: readonly string[]): Promise<number> {
     const log = Deno.env.get("LOG");
     const levels = parseLogLevels(log ?? "");
     const book = new LogBook({ levels, json: command.json, write: (line) => terminal.note(line) });
-    const env: Env = {
+    const env: NodeEnv = {
       clock: realClock,
       random: realRandom,
-      net: realNet,
+      net: realStreamNet,
       log: book.log,
     };
     const { KITH_HOME, XDG_DATA_HOME, HOME } = Deno.env.toObject();
@@ -51,7 +53,7 @@ function understand(args: readonly string[]): Command {
 /** The help that covers as much of what was typed as was understood. */
 function helpFor(words: readonly string[], error: string): string {
   const wrong = words.findIndex((word) => error.includes(`\`${word}\``)),
-    deepest = words[0] === "start" ? 1 : 2;
+    deepest = ["start", "send", "log", "search", "status"].includes(words[0] ?? "") ? 1 : 2;
   return ["kith", ...words.slice(0, Math.min(wrong < 0 ? deepest : wrong, deepest)), "--help"].join(" ");
 }
 

@@ -1,18 +1,11 @@
 /** What `kith start` and `kith dht node` do: run until the user has had enough, keep state across restarts. */
 import { CoreError, DecodeError, type Env } from "../base/mod.ts";
 import { Dht, type DhtOptions } from "../dht/mod.ts";
-import { Accounts } from "../identity/mod.ts";
-import { AccountsOnline } from "../node/mod.ts";
-import {
-  type Home,
-  homeFolder,
-  openHome,
-  type PathEnvironment,
-  readWhole,
-  writeWhole,
-} from "../storage/mod.ts";
+import type { NodeEnv } from "../node/mod.ts";
+import { homeFolder, openHome, type PathEnvironment, readWhole, writeWhole } from "../storage/mod.ts";
 import type { CommandOf } from "./arguments.ts";
 import { aborted, hostsOf } from "./dht_commands.ts";
+import { runAccounts } from "./home_node.ts";
 import { LIMITS } from "./limits.ts";
 import type { Report } from "./terminal.ts";
 
@@ -30,14 +23,14 @@ interface Running {
   readonly network: number;
   readonly bootstrap: readonly string[];
   readonly keep: Keep | undefined;
-  /** Its accounts go on line. */
-  readonly home?: Home;
+  /** Brings accounts on line. */
+  readonly accounts?: (dht: Dht) => Promise<AsyncDisposable>;
 }
 
 /** Runs the node of the home folder. @throws {CoreError} `storage/…`, `net/port-in-use`, `net/bind`. */
 export async function start(
   command: CommandOf<"start">,
-  env: Env,
+  env: NodeEnv,
   report: Report,
   paths: PathEnvironment,
   cwd: string,
@@ -49,7 +42,8 @@ export async function start(
     read: () => home.files.read(STATE),
     write: (bytes) => home.files.write(STATE, bytes),
   };
-  return await run({ ...command, bootstrap: hostsOf(command.bootstrap), keep, home }, env, report);
+  const accounts = (dht: Dht) => runAccounts(dht, home, env, report);
+  return await run({ ...command, bootstrap: hostsOf(command.bootstrap), keep, accounts }, env, report);
 }
 
 /** Runs a DHT node. @throws {CoreError} `net/port-in-use`, `net/bind`, `dht/state`, `storage/…`. */
@@ -64,7 +58,7 @@ export async function node(command: CommandOf<"dht node">, env: Env, report: Rep
 }
 
 async function run(running: Running, env: Env, report: Report): Promise<number> {
-  const { port, network, bootstrap, keep, home } = running;
+  const { port, network, bootstrap, keep, accounts } = running;
   const { ending } = report.terminal, state = await keep?.read();
   await using dht = await open({ port, network, bootstrap, state }, keep, env, report);
   const { id, local } = dht;
@@ -82,7 +76,7 @@ async function run(running: Running, env: Env, report: Report): Promise<number> 
     const { good: v4 = 0 } = dht.info().ipv4 ?? {}, { good: v6 = 0 } = dht.info().ipv6 ?? {};
     report.tell({ event: "status", status: event.status, good4: v4, good6: v6 }, STATUS[event.status]);
   });
-  await using _accounts = home && await goOnline(dht, Accounts.open(home, env), env, report);
+  await using _accounts = await accounts?.(dht);
   using _saving = keep && every(env, LIMITS.saveEvery, () => save(dht, keep, env));
   await Promise.race([aborted(ending), dht.done]);
   const saved = keep ? await save(dht, keep, env) : false;
@@ -95,32 +89,6 @@ const STATUS = {
   connecting: "Connecting …",
   disconnected: "No connection to the network; trying again by itself.",
 } as const;
-
-/** Brings the home's accounts on line and tells what happens to them. */
-async function goOnline(dht: Dht, accounts: Accounts, env: Env, report: Report): Promise<AccountsOnline> {
-  const records = new Map(accounts.list().map((record) => [record.id, record]));
-  return await AccountsOnline.open(dht, accounts, env, (id, event) => {
-    const { jamiId, displayName } = records.get(id)!, who = displayName || jamiId;
-    if (event.type === "announced") {
-      const { nodes } = event;
-      report.tell(
-        { event: "announced", id, jamiId, nodes },
-        `${who} is on line (${nodes} nodes hold the announcement).`,
-      );
-    } else if (event.type === "sibling") {
-      report.tell(
-        { event: "sibling", id, jamiId, device: event.device },
-        `${who}: another device is there, ${event.device}.`,
-      );
-    } else if (event.type === "refused") {
-      const { code } = event;
-      report.remark(
-        { event: "refused", id, jamiId, code },
-        `${who} stays off line (${code}); see: kith account show ${id}`,
-      );
-    }
-  });
-}
 
 /** An unreadable state of our own stops nobody from joining: the node starts afresh and says so. */
 async function open(options: DhtOptions, keep: Keep | undefined, env: Env, report: Report): Promise<Dht> {

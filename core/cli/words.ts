@@ -1,11 +1,13 @@
 /** What went wrong, in one sentence that says what to do. Codes without a sentence of their own show themselves. */
 import { CoreError, type ErrorData } from "../base/mod.ts";
 import { ACCOUNT_SENTENCES } from "./account_words.ts";
+import { TALK_SENTENCES } from "./talk_words.ts";
 
 type Sentence = (data: ErrorData) => string;
 
 const SENTENCES: Readonly<Record<string, Sentence>> = {
   ...ACCOUNT_SENTENCES,
+  ...TALK_SENTENCES,
   "base/log-levels": ({ part, levels }) =>
     `LOG: "${part}" is no level; write for example LOG=dht:debug,info (levels: ${levels}).`,
   "cli/key": () => "KEY is empty; give 40 hex digits or any text.",

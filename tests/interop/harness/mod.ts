@@ -4,6 +4,7 @@ export * from "./dhtnode.ts";
 export * from "./jami26.ts";
 export * from "./jamid23.ts";
 export * from "./kith_accounts.ts";
+export * from "./kith_cli.ts";
 export * from "./kith_talk.ts";
 export * from "./lab.ts";
 export * from "./peer.ts";

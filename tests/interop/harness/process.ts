@@ -114,6 +114,11 @@ export class Process implements AsyncDisposable {
     await this.#input.write(new TextEncoder().encode(text));
   }
 
+  /** Nothing more will be written. */
+  async endInput(): Promise<void> {
+    await this.#input.close();
+  }
+
   signal(name: Deno.Signal): void {
     if (!this.#status) this.child.kill(name);
   }

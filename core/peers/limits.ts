@@ -15,8 +15,8 @@ export const LIMITS = {
   /** Attempts of one peer at once; of all peers; new ones per account. */
   attemptsPerDevice: 3,
   attempts: 16,
-  attemptBurst: 12,
-  attemptsPerSecond: 0.5,
+  attemptBurst: 30,
+  attemptsPerSecond: 1,
   /** Accounts whose rate is remembered. */
   rates: 1024,
   /** Certificate lookups for requests of strangers at once, and how long a fruitless one is remembered. */

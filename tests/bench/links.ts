@@ -20,15 +20,6 @@ const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.len
 const deno = (program: string, ...args: string[]) =>
   [Deno.execPath(), ["run", "-A", "--unstable-net", "--no-check", here(program), ...args]] as const;
 
-/** MB/s of one channel of ours between two processes. */
-async function ourChannel(): Promise<number> {
-  await using receiver = Process.start(...deno("link_peer.ts", "receive"));
-  const [, port] = await receiver.line(/^port (\d+)/);
-  await using _sender = Process.start(...deno("link_peer.ts", "send", port!, String(BYTES)));
-  const [, got, ms] = await receiver.line(/^received (\d+) in ([\d.]+)/, 120_000);
-  return Number(got) / Number(ms) / 1000;
-}
-
 /** MB/s of bare GnuTLS between two processes: what the encryption alone allows here. */
 async function bareTls(): Promise<number> {
   const folder = await Deno.makeTempDir({ prefix: "kith-bench-" }), peer = `${folder}/gnutls_peer`;
@@ -47,8 +38,8 @@ async function bareTls(): Promise<number> {
   }
 }
 
-/** A node of ours, and its cold links to another one of ours, in ms. */
-async function ourCold(lab: Lab, bootstrap: string): Promise<number[]> {
+/** Two nodes of ours: cold links with a channel, in ms, and MB/s of one channel over ICE, TLS and the mux. */
+async function ours(lab: Lab, bootstrap: string): Promise<{ cold: number[]; channel: number }> {
   const start = async (host: Host) => {
     const [program, args] = deno("../interop/peers_node.ts", JSON.stringify({ bootstrap } satisfies Setup));
     const process = host.start(program, [...args]);
@@ -71,7 +62,11 @@ async function ourCold(lab: Lab, bootstrap: string): Promise<number[]> {
     times.push((await ask("open", { device, name: "sip" })).ms);
     await ask("drop");
   }
-  return times;
+  const since = two.process.mark();
+  await ask("pour", { device, bytes: BYTES, name: "sink:plain" });
+  const [line] = await two.process.line(/^\{"event":\{"type":"sunk".*/, 60_000, since),
+    { event } = JSON.parse(line);
+  return { cold: times, channel: event.bytes / event.ms / 1000 };
 }
 
 /** Calls between accounts of two daemons that have never met, until the other one rings, in ms. */
@@ -152,9 +147,10 @@ for (let attempt = 1;; attempt++) {
   const dht = await Dhtnode.start("v26", await lab.host("dht", { ipv6: false })),
     bootstrap = `${dht.host.ip4}:${dht.port}`;
   const pairs = await daemons(lab, bootstrap);
-  const cold = { theirs: median(await theirCold(pairs)), ours: median(await ourCold(lab, bootstrap)) };
+  const { cold: ourTimes, channel } = await ours(lab, bootstrap);
+  const cold = { theirs: median(await theirCold(pairs)), ours: median(ourTimes) };
   const file = await theirFile(lab, pairs[0]!);
-  const bare = await bareTls(), channel = await ourChannel();
+  const bare = await bareTls();
   const rows: [name: string, ours: number, theirs: number, met: boolean, note: string][] = [
     [
       "one channel, MB/s",

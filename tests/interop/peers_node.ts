@@ -2,6 +2,7 @@
  * One account of ours with its DHT node and connection manager, driven by JSON lines. argv: JSON of {@linkcode Setup}.
  * Says `{"ready":…}` once its device is announced. SIGTERM or the end of input stops it.
  */
+import { createHash } from "node:crypto";
 import {
   DecodeError,
   type Env,
@@ -63,9 +64,21 @@ const manager = PeerManager.open({
       const number = channels.push(channel) - 1;
       say({ event: { type: "channel", number, name, account: peer.account, device: peer.device } });
       if (name.startsWith("echo:")) void echo(channel);
+      if (name.startsWith("sink:")) void sink(channel);
     };
   },
 });
+/** Takes everything; says how much, how fast and what it was. `sink:plain` leaves the hash out. */
+async function sink(channel: Channel): Promise<void> {
+  const hash = channel.name === "sink:plain" ? undefined : createHash("sha256");
+  let bytes = 0, begun = 0;
+  for (let piece; (piece = await channel.read()); bytes += piece.length) {
+    begun ||= performance.now();
+    hash?.update(piece);
+  }
+  const ms = performance.now() - begun, { rss } = Deno.memoryUsage();
+  say({ event: { type: "sunk", bytes, ms, rss, hash: hash?.digest("hex") } });
+}
 async function echo(channel: Channel): Promise<void> {
   for (let bytes; (bytes = await channel.read());) await channel.write(bytes);
   await channel.close();
@@ -109,6 +122,18 @@ const verbs: Record<string, (fields: Fields) => Promise<Fields> | Fields> = {
   async close({ number }) {
     await channels[Number(number)]!.close();
     return {};
+  },
+  /** Sends `bytes` over one channel to a `sink:`. */
+  async pour({ device, bytes, name }) {
+    const channel = await manager.open(deviceOf(device), String(name));
+    const hash = name === "sink:plain" ? undefined : createHash("sha256");
+    for (let left = Number(bytes), i = 0; left > 0; i++) {
+      const block = new Uint8Array(Math.min(left, 65536));
+      block.fill(i), hash?.update(block), left -= block.length;
+      await channel.write(block);
+    }
+    await channel.close();
+    return { hash: hash?.digest("hex"), rss: Deno.memoryUsage().rss };
   },
   /** Many at once; how long until all are open, and then until all are closed. */
   async openMany({ device, name, count }) {

@@ -84,6 +84,16 @@ peerTest("[connection 14] [connection 51] [connection 52] [connection 55] two of
     strictEqual(refused.code, "net/channel-refused");
     strictEqual(((await bob.does("state")).links as unknown[]).length, 1);
   });
+  await t.step("1 GB through one channel: the hash is right, memory flat", async () => {
+    const since = bob.process.mark(), size = 1 << 30;
+    const sent = await ada.does("pour", { device: bob.device, bytes: size, name: "sink:hash" }, 180_000);
+    const [line] = await bob.process.line(/^\{"event":\{"type":"sunk".*/, 60_000, since),
+      { event } = JSON.parse(line);
+    strictEqual(event.bytes, size);
+    strictEqual(event.hash, sent.hash);
+    for (const rss of [event.rss, sent.rss]) ok(rss < 500e6, `${rss} bytes resident`);
+    console.log(`      1 GB at ${Math.round(size / event.ms / 1000)} MB/s, both ends hashing`);
+  });
   await t.step("[connection 15] the answerer opens channels on the same link", async () => {
     const since = ada.process.mark();
     await bob.does("open", { device: ada.device, name: "from bob" });

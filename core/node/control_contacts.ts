@@ -2,7 +2,6 @@
 import { CoreError } from "../base/mod.ts";
 import type { Verbs } from "./control.ts";
 import { personOf } from "./control_targets.ts";
-import { formatCard } from "./node_card.ts";
 import { contactFact, requestFact } from "./node_facts.ts";
 import type { WorkingAccount } from "./node.ts";
 
@@ -28,9 +27,9 @@ export const CONTACT_VERBS: Verbs = {
   /** Asks to be a contact, or says yes to who asked already. `name`: registered name that led to `who`. */
   "contact.add": async (node, fields) => {
     const account = node.account(fields.optional("account")), who = personOf(account, fields.text("who"));
-    const name = fields.optional("name"), { session, record, names } = account;
+    const name = fields.optional("name"), { session, names } = account;
     fields.end();
-    const contact = await session.addContact(who, formatCard(record.displayName));
+    const contact = await session.addContact(who);
     if (name !== undefined) names.keep(who, { name });
     return contactFact(contact, session, names);
   },
@@ -57,9 +56,9 @@ export const CONTACT_VERBS: Verbs = {
   "contact.unblock": async (node, fields) => {
     const account = node.account(fields.optional("account")), who = personOf(account, fields.text("who"));
     fields.end();
-    const { session, record } = account;
+    const { session } = account;
     if (session.book.state(who) !== "banned") throw new CoreError("node/not-blocked", { account: who });
-    await session.addContact(who, formatCard(record.displayName));
+    await session.addContact(who);
     return shown(account, who);
   },
   "contact.remove": async (node, fields) => {

@@ -7,7 +7,7 @@ import type { SwarmEvent } from "../swarm/mod.ts";
 import { LIMITS } from "./limits.ts";
 import { NodeEvents, type NodeFact, type NumberedFact } from "./node_events.ts";
 import { contactFact, invitationFact, messageFact, requestFact } from "./node_facts.ts";
-import { cardName } from "./node_card.ts";
+import { cardName, formatCard } from "./node_card.ts";
 import { NAMES_SCHEMA, NodeNames } from "./node_names.ts";
 import { AccountSession, type SessionEvent, type SessionOptions } from "./session.ts";
 
@@ -103,6 +103,7 @@ export class KithNode implements AsyncDisposable {
         account,
         env,
         onEvent,
+        card: formatCard(record.displayName),
         ...(ice && { ice }),
         ...(strangers && { strangers }),
       });

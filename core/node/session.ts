@@ -37,6 +37,8 @@ export interface SessionOptions {
   readonly onEvent: (event: SessionEvent) => void;
   /** Relays, mapped ports and addresses for paths; asked anew for each attempt. */
   readonly ice?: () => IceSettings;
+  /** vCard that goes with contact requests, repeated ones too. */
+  readonly card?: Uint8Array;
   /** Let in who is no contact and shares no conversation. Default: no. */
   readonly strangers?: boolean;
 }
@@ -151,11 +153,8 @@ export class AccountSession implements AsyncDisposable {
   }
   #owned!: AsyncDisposableStack;
 
-  /**
-   * Asks `account` to be a contact, with a one-to-one conversation that is there at once.
-   * @param card vCard that goes with it.
-   */
-  async addContact(account: AccountId, card: Uint8Array = new Uint8Array()): Promise<Contact> {
+  /** Asks `account` to be a contact, with a one-to-one conversation that is there at once. */
+  async addContact(account: AccountId): Promise<Contact> {
     if (this.book.request(account)) return await this.acceptRequest(account);
     let contact = this.book.add(account);
     if (!contact.conversation) {
@@ -165,7 +164,7 @@ export class AccountSession implements AsyncDisposable {
     }
     this.options.onEvent({ type: "contact", contact });
     this.online.online.follow(account);
-    this.#track(this.#ask(contact, card));
+    this.#track(this.#ask(contact));
     return contact;
   }
 
@@ -248,13 +247,13 @@ export class AccountSession implements AsyncDisposable {
     this.#greeted.add(key);
     const contact = this.book.get(account);
     if (contact && !contact.confirmed && this.book.state(account) === "active") {
-      this.#track(this.#ask(contact, new Uint8Array()));
+      this.#track(this.#ask(contact));
     } else this.swarm.seen({ account, device });
   }
 
-  async #ask(contact: Contact, card: Uint8Array): Promise<void> {
-    const { account, conversation, invitedMs } = contact;
-    await this.requests.send(account, { conversation, payload: card, invitedMs });
+  async #ask({ account, conversation, invitedMs }: Contact): Promise<void> {
+    const { card } = this.options;
+    await this.requests.send(account, { conversation, invitedMs, ...(card && { payload: card }) });
   }
 
   #hear(heard: Exclude<Heard, { type: "ignored" }>): void {

@@ -88,6 +88,30 @@ Deno.test("kith understands every command with its presets", () => {
   strictEqual(understood("dht put k v --id 0xffffffffffffffff").id, 2n ** 64n - 1n);
 });
 
+Deno.test("kith understands what is said to a running node", () => {
+  const preset = { account: undefined, home: undefined, json: false }, server = "https://ns.jami.net";
+  deepStrictEqual(understood("contact add bob"), { verb: "contact add", who: "bob", server, ...preset });
+  deepStrictEqual(understood("contact list --all"), { verb: "contact list", all: true, ...preset });
+  deepStrictEqual(understood("conversation create -t Tea bob eve"), {
+    ...{ verb: "conversation create", title: "Tea", members: ["bob", "eve"], server, ...preset },
+  });
+  deepStrictEqual(understood("conversation add feed bob"), {
+    ...{ verb: "conversation add", conversation: "feed", members: ["bob"], server, ...preset },
+  });
+  deepStrictEqual(understood("send bob hi -a ada --home h --json"), {
+    ...{ verb: "send", to: "bob", text: "hi", reply: undefined, server },
+    ...{ account: "ada", home: "h", json: true },
+  });
+  deepStrictEqual([understood("send bob").text, understood("send bob -- -hi").text], [undefined, "-hi"]);
+  deepStrictEqual(understood("log -f"), {
+    ...{ verb: "log", conversation: undefined, follow: true, read: false, limit: 20, server, ...preset },
+  });
+  deepStrictEqual(understood("search two words --in feed --from bob"), {
+    ...{ verb: "search", words: ["two", "words"], in: "feed", from: "bob", limit: 20, server, ...preset },
+  });
+  deepStrictEqual(understood("status"), { verb: "status", home: undefined, json: false });
+});
+
 Deno.test("kith names what is wrong with the arguments", () => {
   const cases: [string, RegExp][] = [
     ["", /command/],
@@ -110,6 +134,15 @@ Deno.test("kith names what is wrong with the arguments", () => {
     ["dht node --port -1", /-1|--port/],
     ["dht node --network 4294967296", /4,?294,?967,?295/],
     ["start --state f", /--state/],
+    ["contact", /command/],
+    ["contact add", /WHO/],
+    ["contact ad bob", /ad/],
+    ["conversation add feed", /WHO|1/],
+    ["send", /TO/],
+    ["send bob two words", /words/],
+    ["log --limit 201", /200/],
+    ["search", /WORD|1/],
+    ["status bob", /bob/],
     ["start --home", /FOLDER/],
   ];
   for (const [line, pattern] of cases) ok(pattern.test(refused(line)), `${line}: ${refused(line)}`);

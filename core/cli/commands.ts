@@ -10,6 +10,7 @@ import { type ConversationCommand, runConversation } from "./conversation_comman
 import { visit } from "./dht_commands.ts";
 import { runName } from "./name_commands.ts";
 import { node, start } from "./node_commands.ts";
+import { runPeer } from "./peer_commands.ts";
 import { runTalk } from "./talk_commands.ts";
 import type { Report } from "./terminal.ts";
 
@@ -36,6 +37,9 @@ export function runCommand(
     case "name register":
     case "names serve":
       return runName(command, setting);
+    case "peer connect":
+    case "peer list":
+      return runPeer(command, setting);
     case "send":
     case "log":
     case "search":

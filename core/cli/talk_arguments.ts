@@ -208,12 +208,36 @@ const status = command(
   said("Tells what the running node is doing."),
 );
 
+const peer = or(
+  command(
+    "connect",
+    object({
+      verb: constant("peer connect"),
+      who: argument(text("WHO"), { description: message`a Jami id, a name, or a device id (64 hex digits)` }),
+      trace: option("--trace", { description: message`show every phase with its time` }),
+      ...server,
+      ...common,
+    }),
+    said("Connects to a device of somebody, and tells what took how long."),
+  ),
+  command(
+    "list",
+    object({
+      verb: constant("peer list"),
+      trace: option("--trace", { description: message`the last attempts too, with every phase` }),
+      ...common,
+    }),
+    said("Lists the devices that are connected."),
+  ),
+);
+
 /** Everything that talks to a running node. */
 export const talkCommands = or(
   command("contact", contact, { description: message`Adds, accepts, blocks and lists contacts.` }),
   command("conversation", conversations, {
     description: message`Makes, joins, shows and leaves conversations.`,
   }),
+  command("peer", peer, { description: message`Connects to devices and shows why it is slow.` }),
   send,
   log,
   search,

@@ -9,6 +9,7 @@ import { CONTACT_VERBS } from "./control_contacts.ts";
 import { CONVERSATION_VERBS } from "./control_conversations.ts";
 import { Fields, type RequestFields } from "./control_fields.ts";
 import { MESSAGE_VERBS } from "./control_messages.ts";
+import { PEER_VERBS } from "./control_peers.ts";
 import { LIMITS } from "./limits.ts";
 import type { KithNode, NodeAccount } from "./node.ts";
 
@@ -25,6 +26,7 @@ const VERBS: Verbs = {
   ...CONTACT_VERBS,
   ...CONVERSATION_VERBS,
   ...MESSAGE_VERBS,
+  ...PEER_VERBS,
   status: (node, fields) => {
     fields.end();
     const { dht } = node.options,

@@ -346,6 +346,8 @@ export class PeerManager implements AsyncDisposable {
       ...{ clock, signal, budget: this.#budget, log: log.child({ device: peer.device }) },
     });
     trace.note("tls", "peer proven", link.cipher);
+    trace.note("link", "ready", path);
+    trace.end("connected"); // whoever waits for the link may look at the trace at once
     const { device, account } = peer;
     return this.#adopt({ ...link, device, account, direction, since: clock.wall(), path });
   }

@@ -7,6 +7,8 @@ import { CoreError } from "./errors.ts";
 const DATAGRAM_BYTES = 65536;
 /** Addresses whose objects are kept for the next packet. */
 const PEERS_KEPT = 65536;
+/** Bytes on their way out lie in buffers that are used again; larger datagrams get one of their own. */
+const ROOM_BYTES = 2048, ROOMS_KEPT = 64;
 
 export const realNet: NamedNet = {
   udp: (options = {}) => Promise.try(openUdp, options), // a failure rejects
@@ -33,6 +35,7 @@ class RealUdpSocket implements UdpSocket {
   #running: Promise<void> | undefined;
   #peers = new Map<string, Map<number, Peer>>();
   #kept = 0;
+  #rooms: Uint8Array[] = [];
 
   constructor(readonly conn: Deno.DatagramConn) {
     const { hostname, port } = conn.addr as Deno.NetAddr;
@@ -42,7 +45,10 @@ class RealUdpSocket implements UdpSocket {
   send(bytes: Uint8Array, to: Endpoint): void {
     if (this.#closed) return;
     const address = to instanceof Peer ? to.address : this.#address(to);
-    this.conn.send(bytes.slice(), address).catch((error) => this.#failed(error, to));
+    const { length } = bytes, room = length > ROOM_BYTES ? bytes.slice() : this.#rooms.pop() ?? newRoom();
+    if (length <= ROOM_BYTES) room.set(bytes);
+    const sent = this.conn.send(length < room.length ? room.subarray(0, length) : room, address);
+    sent.then(() => this.#free(room), (error) => (this.#free(room), this.#failed(error, to)));
   }
   run(handler: UdpHandler): Promise<void> {
     this.#handler = handler;
@@ -70,6 +76,10 @@ class RealUdpSocket implements UdpSocket {
       handler.datagram(received[0], this.#peer(received[1] as Deno.NetAddr));
     }
   }
+  /** The system has taken, or refused, what lay in `room`. */
+  #free(room: Uint8Array): void {
+    if (room.length === ROOM_BYTES && this.#rooms.length < ROOMS_KEPT) this.#rooms.push(room);
+  }
   #failed(error: unknown, to: Endpoint): void {
     if (this.#closed) return;
     const code = (error as { code?: unknown } | undefined)?.code;
@@ -91,6 +101,8 @@ class RealUdpSocket implements UdpSocket {
     return { transport: "udp", hostname, port };
   }
 }
+
+const newRoom = () => new Uint8Array(ROOM_BYTES);
 
 /** One socket for both families where the host has both, else IPv4. */
 function openUdp({ port = 0, ip }: UdpOptions): UdpSocket {

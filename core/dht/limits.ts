@@ -32,6 +32,8 @@ export const LIMITS = {
   listenValues: 4096,
   /** Known nodes per family that nobody uses; the longest silent go first. */
   idleNodes: 512,
+  /** Addresses whose last speaker is found without a look at its id's text. */
+  speakers: 4096,
   /** Entries of one `n4` or `n6` that are read. */
   compactNodes: 32,
   /** Token lengths that are kept. Spec: dht §0. */

@@ -209,11 +209,11 @@ export class DhtNode implements Machine<DhtIn, DhtOut> {
     this.#act(world.kernel.packet(world.now, bytes, from));
   }
   #act(actions: readonly KernelAction[]): void {
-    const world = this.#world, [first, second] = actions;
+    const world = this.#world, first = actions[0], answer = actions[1];
     if (
-      actions.length === 2 && first!.type === "heard" && second!.type === "send" && this.#isOldNews(first!)
+      actions.length === 2 && first!.type === "heard" && answer!.type === "send" && this.#isOldNews(first!)
     ) {
-      return world.send(second!.bytes, second!.to); // the busiest path: nobody calls the kernel before it is sent
+      return world.send(answer!.bytes, answer!.to); // the busiest path: nobody calls the kernel before it is sent
     }
     for (const action of actions.map(detach)) {
       switch (action.type) {
@@ -251,8 +251,8 @@ export class DhtNode implements Machine<DhtIn, DhtOut> {
   }
   /** True if a packet of this node tells us nothing but that it is still there. */
   #isOldNews({ id, from }: Extract<KernelAction, { type: "heard" }>): boolean {
-    const world = this.#world, node = world.nodes.get(familyOf(from.ip), id.toHex());
-    if (!node || world.now - node.heardAt > 1000 || !sameEndpoint(node.address, from)) return false;
+    const world = this.#world, node = world.nodes.speaker(id, from);
+    if (!node || world.now - node.heardAt > 1000) return false;
     node.heard(world.now);
     return true;
   }

@@ -1,5 +1,6 @@
 /** The nodes we know: one object per id and family, and the cache that seeds searches. Pure. Spec: dht §4.2. */
 import {
+  compare,
   compareXor,
   type Endpoint,
   type Family,
@@ -66,6 +67,8 @@ export class RemoteNode {
 export class Nodes {
   #families: Readonly<Record<Family, Map<string, RemoteNode>>> = { 4: new Map(), 6: new Map() };
   #blacklist = new Set<string>();
+  /** Who spoke last from where; by the object, which a socket keeps for each address. */
+  #speakers = new Map<Endpoint, RemoteNode>();
   readonly #own: string;
 
   constructor(own: Uint8Array) {
@@ -95,6 +98,17 @@ export class Nodes {
       known.address = from, known.verified = false;
     }
     return known;
+  }
+
+  /** The node of this id if it is known to speak from there, without changing anything. */
+  speaker(id: Uint8Array, from: Endpoint): RemoteNode | undefined {
+    const last = this.#speakers.get(from);
+    if (last && compare(last.id, id) === 0 && sameEndpoint(last.address, from)) return last;
+    const node = this.#families[familyOf(from.ip)].get(id.toHex());
+    if (!node || !sameEndpoint(node.address, from)) return undefined;
+    if (this.#speakers.size >= LIMITS.speakers) this.#speakers.clear();
+    this.#speakers.set(from, node);
+    return node;
   }
 
   /** A node somebody told us of; `undefined` if it cannot be used. A mention moves only nodes that are old. */
@@ -151,6 +165,7 @@ export class Nodes {
     const idle = [...map.values()].filter((node) => node.refs === 0 && node.open.length === 0);
     if (idle.length < LIMITS.idleNodes) return;
     idle.sort((a, b) => a.goodUntil - b.goodUntil || a.heardAt - b.heardAt);
+    this.#speakers.clear();
     for (const node of idle) {
       if (map.size <= LIMITS.idleNodes / 2) break;
       map.delete(node.key);

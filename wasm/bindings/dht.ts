@@ -19,6 +19,8 @@ import { type DhtExports, instantiateDht } from "./dht_module.ts";
 
 /** Kinds of action records. */
 const SEND = 1, HEARD = 2, DROP = 3, PUT = 4, REFRESH = 5, LISTEN = 6, UPDATE = 7, REPLY = 8;
+/** Texts of addresses whose bytes are kept. */
+const ADDRESSES_KEPT = 4096;
 /** Words of the fields of the one big action. */
 const F = {
   ...{ id: 0, tid: 1, key: 2, token: 3, tokenLength: 4, nodes4: 5, nodes6: 7, seenAs: 9, seenAsLength: 10 },
@@ -52,6 +54,7 @@ export class WasmKernel implements DhtKernel {
   };
   #lastIp = "";
   #lastIpBytes = 0;
+  #addresses = new Map<string, Uint8Array>();
 
   /** @throws {RangeError} for options out of their bounds. */
   constructor(readonly options: KernelOptions) {
@@ -183,7 +186,11 @@ export class WasmKernel implements DhtKernel {
   /** Puts the bytes of an address in their place; 4 or 16. */
   #ip(ip: string): number {
     if (ip === this.#lastIp) return this.#lastIpBytes;
-    const bytes = parseIp(ip);
+    let bytes = this.#addresses.get(ip);
+    if (!bytes) {
+      if (this.#addresses.size >= ADDRESSES_KEPT) this.#addresses.clear();
+      this.#addresses.set(ip, bytes = parseIp(ip));
+    }
     this.#bytes.set(bytes, this.#at.ip);
     this.#lastIp = ip;
     return this.#lastIpBytes = bytes.length;

@@ -5,10 +5,10 @@
 import { CoreError, type Machine } from "../base/mod.ts";
 import { MUX_LIMITS as L } from "./limits.ts";
 import { Beacons } from "./mux_beacons.ts";
-import { type ByteBudget, Inbox, type Receiver } from "./mux_inbox.ts";
+import { type ByteBudget, Inbox } from "./mux_inbox.ts";
 import { ChannelNumbers } from "./mux_numbers.ts";
-import { Outbox, type Sender } from "./mux_outbox.ts";
-import type { MuxIn, MuxOut } from "./mux_words.ts";
+import { Outbox } from "./mux_outbox.ts";
+import type { MuxChannelState as Channel, MuxIn, MuxOut, State } from "./mux_words.ts";
 import {
   CONTROL,
   type ControlMessage,
@@ -21,13 +21,6 @@ import {
   type WireName,
 } from "./mux_wire.ts";
 import { Tokens } from "./tokens.ts";
-
-type State = "asking" | "asked" | "open" | "ended";
-interface Channel extends Sender, Receiver {
-  readonly name: string;
-  readonly ours: boolean;
-  state: State;
-}
 
 /** Our version. Higher ones of a peer count as this. Spec: connection §5.3. */
 const VERSION = 1;

@@ -1,5 +1,7 @@
 /** What goes into the mux and what comes out of it. */
 import type { Wake } from "../base/mod.ts";
+import type { Receiver } from "./mux_inbox.ts";
+import type { Sender } from "./mux_outbox.ts";
 
 /** `key` names one channel for ever, its number on the wire does not. */
 export type MuxIn =
@@ -41,3 +43,12 @@ export type MuxOut =
   | { readonly type: "drop"; readonly why: string }
   /** The link must be closed. Last output. */
   | { readonly type: "close"; readonly why: string };
+
+/** `asking`: by us; `asked`: by the peer, not answered yet; `ended`: its number is free, its bytes are not all taken. */
+export type State = "asking" | "asked" | "open" | "ended";
+/** One channel, as the machine keeps it. */
+export interface MuxChannelState extends Sender, Receiver {
+  readonly name: string;
+  readonly ours: boolean;
+  state: State;
+}

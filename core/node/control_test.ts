@@ -79,6 +79,24 @@ Deno.test("answerLine() runs contacts, conversations and messages by what people
   strictEqual((await does("message.page", { conversation: "bob", limit: 6 })).messages[0].deleted, true);
   const group = await does("conversation.create", { title: "Tea", members: ["bob"] });
   deepStrictEqual([group.kind, group.title, group.members.length], ["group", "Tea", 2]);
+  strictEqual(
+    (await does("conversation.title", { conversation: group.conversation, title: "Coffee" })).title,
+    "Coffee",
+  );
+  const banned = await does("conversation.ban", { conversation: group.conversation, who: "0123" });
+  deepStrictEqual(
+    banned.members.map(({ contact, role }: { contact: string; role: string }) => [contact, role]),
+    [[jamiId, "admin"], [stranger, "banned"]],
+  );
+  strictEqual((await does("message.typing", { conversation: "bob", active: true })).active, true);
+  strictEqual(
+    (await does("message.read", { conversation: "bob", message: first.message })).message,
+    first.message,
+  );
+  strictEqual((await does("conversation.show", { conversation: "bob" })).kind, "pair");
+  for (const verb of ["conversation.accept", "conversation.decline"]) {
+    strictEqual(await refuses({ verb, conversation: group.conversation }), "swarm/no-invitation");
+  }
   strictEqual((await does("conversation.list")).conversations.length, 2);
   strictEqual((await does("contact.block", { who: "0123" })).state, "blocked");
   strictEqual(await refuses({ verb: "contact.remove", who: "bob" }), "node/no-contact");

@@ -135,8 +135,12 @@ peerTest("kith start, contact, send, log and search talk between two of our node
     await bob.until(["log", adaId], (text) => text.includes("are you there?"));
   });
   await step("everything is there after a restart; a crash leaves nothing in the way", async () => {
+    await using follow = bob.begin("log", "-f");
+    await follow.line(/are you there\?/);
     nodes[1]!.signal("SIGKILL");
     await nodes[1]!.ended();
+    strictEqual(await follow.ended(), 1);
+    match(follow.lines.at(-1)!, /The node has ended; start it with: kith start/);
     match((await bob.run(["status"])).text, /No node runs/);
     await bob.start();
     await ada.does("send", bobId, "after the crash");

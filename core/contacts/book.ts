@@ -166,8 +166,10 @@ export class ContactBook {
     if (old && Number(old.declined) && invited <= Number(old.declined) * 1000) {
       return { type: "ignored", why: "declined" };
     }
-    if (old && !Number(old.declined) && invited <= Number(old.invited_ms)) {
-      return { type: "ignored", why: "older" };
+    if (old && !Number(old.declined)) {
+      const before = Number(old.invited_ms),
+        card = !(old.payload as Uint8Array).length && incoming.payload.length > 0;
+      if (invited < before || (invited === before && !card)) return { type: "ignored", why: "older" }; // of one moment, the one with a card
     }
     const request: ContactRequest = { account, conversation, payload: incoming.payload, received: now };
     this.rows.transaction(() => {

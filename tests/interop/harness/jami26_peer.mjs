@@ -20,6 +20,13 @@ const WATCHED = [
   "ConversationReady",
   "ConversationMemberEvent",
   "SwarmMessageReceived",
+  "SwarmMessageUpdated",
+  "ReactionAdded",
+  "ReactionRemoved",
+  "ComposingStatusChanged",
+  "AccountMessageStatusChanged",
+  "ConversationProfileUpdated",
+  "ContactRemoved",
 ];
 
 function say(fields) {

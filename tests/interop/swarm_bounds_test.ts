@@ -8,7 +8,7 @@ const SILENCE_MS = 5000;
 
 for (const [generation, peer] of GENERATIONS) {
   peerTest(
-    `[account 32] [account 33] decline, block and unblock, with a person on ${generation}`,
+    `[account 32] decline, block and unblock, with a person on ${generation}`,
     [peer, "v26"],
     async (t) => {
       await using lab = await Lab.open();

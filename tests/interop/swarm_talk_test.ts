@@ -7,7 +7,7 @@ type Message = Record<string, string>;
 
 for (const [generation, peer] of GENERATIONS) {
   peerTest(
-    `[swarm 29] [swarm 30] [swarm 45] replies, edits, reactions, receipts and typing with a person on ${generation}`,
+    `[swarm 45] replies, edits, reactions, receipts and typing with a person on ${generation}`,
     [peer, "v26"],
     async (t) => {
       await using lab = await Lab.open();

@@ -153,6 +153,18 @@ const lookup = command(
   }),
   said("Finds the account behind a name, or the name of an account. Finding nothing is exit code 1."),
 );
+const importNames = command(
+  "import",
+  object({
+    verb: constant("name import"),
+    file: argument(text("FILE"), {
+      description: message`the file ${"namecache/…"} of a Jami daemon on this computer`,
+    }),
+    ...server,
+    ...home,
+  }),
+  said("Takes over the names that a Jami daemon remembers, so that they need not be asked for again."),
+);
 const register = command(
   "register",
   object({
@@ -192,6 +204,6 @@ export const accountCommands = or(
   command("account", or(create, bring, save, list, show, change, remove), {
     description: message`Makes, brings, shows, locks and deletes accounts.`,
   }),
-  command("name", or(lookup, register), { description: message`Asks a name server.` }),
+  command("name", or(lookup, register, importNames), { description: message`Asks a name server.` }),
   command("names", serve, { description: message`Serves names to a local network or a club.` }),
 );

@@ -43,6 +43,7 @@ export const ACCOUNT_SENTENCES: Readonly<Record<string, (data: ErrorData) => str
   "storage/busy": () => "The home is busy; try again.",
   "names/bad-name": () => "A name has 3 to 32 of a-z, 0-9, - and _.",
   "names/bad-server": () => "The name server must be an address such as https://names.example.org.",
+  "names/daemon-cache": () => "This is not the file in which a Jami daemon remembers names.",
   "names/unreachable": ({ why }) =>
     `The name server cannot be reached (${why}); try again, or give another --server.`,
   "names/lying-server": ({ why }) =>

@@ -33,6 +33,7 @@ export function runCommand(
     case "dht listen":
     case "dht info":
       return visit(command, env, report, report.terminal.ending);
+    case "name import":
     case "name lookup":
     case "name register":
     case "names serve":

@@ -1,8 +1,8 @@
 /** What `kith name …` and `kith names …` do. */
-import { accountId, CoreError } from "../base/mod.ts";
+import { accountId, CoreError, isError } from "../base/mod.ts";
 import { ethAddress } from "../identity/mod.ts";
-import { NameClient, type NameRecord, serveNames } from "../names/mod.ts";
-import { homeFolder, openHome } from "../storage/mod.ts";
+import { NameCache, NameClient, type NameRecord, readDaemonNames, serveNames } from "../names/mod.ts";
+import { homeFolder, openHome, readWhole } from "../storage/mod.ts";
 import { type AccountSetting, chosen, lockOf, openAccounts } from "./account_commands.ts";
 import type { CommandOf, Verb } from "./arguments.ts";
 
@@ -13,6 +13,8 @@ export async function runName(command: NameCommand, setting: AccountSetting): Pr
   switch (command.verb) {
     case "name lookup":
       return await lookup(command, setting);
+    case "name import":
+      return await importNames(command, setting);
     case "name register":
       return await register(command, setting);
     case "names serve":
@@ -20,24 +22,70 @@ export async function runName(command: NameCommand, setting: AccountSetting): Pr
   }
 }
 
-/** Asks afresh: who looks by hand wants to know what is true now. */
-async function lookup(
-  { word, server }: CommandOf<"name lookup">,
-  { env, report }: AccountSetting,
-): Promise<number> {
+/** Asks afresh: who looks by hand wants to know what is true now. Only a silent server is answered for from memory. */
+async function lookup(command: CommandOf<"name lookup">, setting: AccountSetting): Promise<number> {
+  const { word, server } = command, { env, report } = setting;
   const client = new NameClient({ server, clock: env.clock }), signal = report.terminal.ending;
   const id = /^(?:jami:\/*)?([0-9a-f]{40})$/i.exec(word)?.[1];
   report.progress(`asking ${client.server}`);
-  const found: NameRecord | undefined = id
-    ? await client.reverse(accountId(id), { signal })
-    : await client.lookup(word, { signal });
+  let found: NameRecord | undefined, silent = "";
+  try {
+    found = id ? await client.reverse(accountId(id), { signal }) : await client.lookup(word, { signal });
+  } catch (error) {
+    if (!isError(error, "names/unreachable")) throw error;
+    found = await remembered(client.server, id ? accountId(id) : word, command.home, setting);
+    if (!found) throw error;
+    silent = " (remembered; the server does not answer)";
+  }
   if (!found) {
     report.remark({ event: "not-found", word }, id ? "This account has no name." : "Nobody has this name.");
     return 1;
   }
   const { name, jamiId, verified } = found;
-  const doubt = verified ? "" : " (the server showed no proof)";
-  report.tell({ event: "name", name, jamiId, verified }, `${name} is ${jamiId}${doubt}`);
+  const doubt = silent || (verified ? "" : " (the server showed no proof)");
+  report.tell(
+    { event: "name", name, jamiId, verified, ...(silent && { remembered: true }) },
+    `${name} is ${jamiId}${doubt}`,
+  );
+  return 0;
+}
+
+/** What was taken over from a daemon, if it is not too old. */
+async function remembered(
+  server: string,
+  word: string,
+  flag: string | undefined,
+  { env, paths, cwd }: AccountSetting,
+): Promise<NameRecord | undefined> {
+  try {
+    await using home = await openHome(homeFolder(flag, paths, cwd), { readOnly: true });
+    const cache = new NameCache(home), wall = env.clock.wall();
+    if (!/^[0-9a-f]{40}$/.test(word)) return cache.name(server, word.toLowerCase(), wall) ?? undefined;
+    const name = cache.address(server, accountId(word), wall);
+    return name ? { name, jamiId: accountId(word), verified: false } : undefined;
+  } catch (error) {
+    if (isError(error, "storage/")) return undefined; // there is no home, or nothing was ever remembered in it
+    throw error;
+  }
+}
+
+/** Unproven as they are, they only spare questions: whatever matters asks the server. */
+async function importNames(
+  { file, server, home: flag }: CommandOf<"name import">,
+  { env, report, paths, cwd }: AccountSetting,
+): Promise<number> {
+  const bytes = await readWhole(file.startsWith("/") ? file : `${cwd}/${file}`);
+  if (!bytes) throw new CoreError("cli/no-file", { path: file });
+  const names = readDaemonNames(bytes);
+  await using home = await openHome(homeFolder(flag, paths, cwd));
+  const cache = new NameCache(home),
+    wall = env.clock.wall(),
+    { server: at } = new NameClient({ server, clock: env.clock });
+  for (const { jamiId, name } of names) {
+    cache.rememberName(at, name, { name, jamiId, verified: false }, wall);
+    cache.rememberAddress(at, jamiId, name, wall);
+  }
+  report.tell({ event: "names-imported", names: names.length }, `${names.length} names taken over.`);
   return 0;
 }
 

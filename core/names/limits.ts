@@ -21,6 +21,9 @@ export const LIMITS = {
   counted: 10_000,
   /** Names our own server keeps. */
   names: 1_000_000,
+  /** A daemon's file of remembered names, bytes; one name in it, characters. */
+  daemonCacheBytes: 4 << 20,
+  daemonNameLength: 128,
 } as const;
 /** The server everybody uses unless told otherwise. Spec: account §7. */
 export const DEFAULT_NAME_SERVER = "https://ns.jami.net";

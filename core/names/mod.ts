@@ -15,3 +15,4 @@ export {
 } from "./record.ts";
 export { nameServer } from "./server.ts";
 export { type NameServerOptions, type RunningNameServer, serveNames } from "./server_io.ts";
+export { readDaemonNames, type RememberedName } from "./daemon_cache.ts";

@@ -77,6 +77,15 @@ Deno.test("[account H9] ContactBook shows a declined request again only when it 
     throws(() => book.decline(id(9)), { code: "contacts/no-request" });
   }));
 
+Deno.test("ContactBook takes the card that comes with a repetition of the same request", () =>
+  withBook((book) => {
+    const bare = ask(ANN, { payload: new Uint8Array() });
+    strictEqual(book.hear(bare).type, "pending");
+    strictEqual(book.hear({ ...bare, payload: new Uint8Array([7]) }).type, "pending");
+    deepStrictEqual(book.request(ANN)!.payload, new Uint8Array([7]));
+    deepStrictEqual(book.hear(bare), { type: "ignored", why: "older" });
+  }));
+
 Deno.test("ContactBook is active again after being added back, whatever the clock says", () =>
   withBook((book) => {
     book.add(ANN, { conversation: C, confirmed: true });

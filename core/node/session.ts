@@ -98,7 +98,7 @@ export class AccountSession implements AsyncDisposable {
         keyPem: await account.deviceKey.exportPem(),
       },
       trust: (peer, direction) => live.session ? live.session.trust(peer, direction) : "not-ready",
-      ice: () => ({ published, anyAddress: true, ...options.ice?.() }),
+      ice: () => ({ published, ...options.ice?.() }),
       onChannel: (channel, peer) => live.session?.swarm.onChannel(channel, peer),
       onEvent: tell,
       seen: seenRows(home.rows(name("seen"), SEEN_SCHEMA)),

@@ -47,6 +47,10 @@ export const LIMITS = {
   waitingPerDevice: 256,
   waitingDevices: 1024,
   postTries: 20,
+  /** First pause before a notice that led to nothing is given again, ms; how often; devices waited for. */
+  insistMs: 15_000,
+  insistTries: 6,
+  insistDevices: 4096,
   /** Invitations that wait for an answer; the oldest goes first. */
   invitations: 256,
   /** Commit notices taken from one device in a minute. */

@@ -13,6 +13,7 @@ import {
 import type { ByteStream } from "../net/mod.ts";
 import { Conversation, type Ground, type Received } from "./conversation.ts";
 import { ConversationIndex } from "./index/index.ts";
+import { Insistence } from "./insist.ts";
 import { type Invitation, type Known, type Mark, Register } from "./invitations.ts";
 import { LIMITS } from "./limits.ts";
 import {
@@ -51,12 +52,14 @@ export class Swarm implements AsyncDisposable {
   readonly #notices = new Map<DeviceId, { minute: number; count: number }>();
   readonly #retries = new Map<ConversationId, { timer: Disposable; gap: number }>();
   readonly #served = new Set<ByteStream>();
+  readonly #insistence: Insistence;
   readonly #work = new Set<Promise<unknown>>();
   #closed = false;
 
   private constructor(readonly options: SwarmOptions) {
     const { clock, log, me, onEvent } = options, wall = () => clock.wall();
     this.index = new ConversationIndex(options.index);
+    this.#insistence = new Insistence(clock, (id, to) => this.#again(id, to));
     this.register = new Register(options.state, wall);
     this.#ground = {
       me,
@@ -215,6 +218,7 @@ export class Swarm implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
+    this.#insistence[Symbol.dispose]();
     for (const timer of this.#typing.values()) timer[Symbol.dispose]();
     for (const { timer } of this.#retries.values()) timer[Symbol.dispose]();
     for (const channel of this.#served) channel.abort();
@@ -237,6 +241,20 @@ export class Swarm implements AsyncDisposable {
   #notify({ id, tip }: Conversation, to: Speaker): void {
     const notice = formatNotice({ conversation: id, commit: tip, device: this.options.me.device });
     this.messenger.post(to, `commit ${id}`, MIME.commit, notice, `${MIME.commit}/${id}`);
+    this.#insistence.told(id, to);
+  }
+
+  /** A device that was told and is there still lacks our tip: it is told once more. */
+  #again(id: ConversationId, to: Speaker): boolean {
+    if (this.register.get(id)?.state !== "ready" || !this.messenger.reachable(to.device)) return false; // `connected` tells it
+    const tip = this.index.tip(id),
+      fetched = this.register.marks(id).find((mark) =>
+        mark.account === to.account && mark.kind === "fetched"
+      );
+    if (!tip || fetched?.commit === tip) return false;
+    const notice = formatNotice({ conversation: id, commit: tip, device: this.options.me.device });
+    this.messenger.post(to, `commit ${id}`, MIME.commit, notice, `${MIME.commit}/${id}`);
+    return true;
   }
 
   /** Passes on what one member's device brought, to those that are connected now. */
@@ -438,6 +456,9 @@ export class Swarm implements AsyncDisposable {
 
   #mark(conversation: ConversationId, account: AccountId, kind: "fetched" | "read", commit: CommitId): void {
     this.register.mark(conversation, account, kind, commit);
+    if (kind === "fetched" && commit === this.index.tip(conversation)) {
+      this.#insistence.settled(conversation, account);
+    }
     this.options.onEvent({ type: "mark", conversation, account, kind, commit });
     if (
       kind === "fetched" && account !== this.options.me.account &&

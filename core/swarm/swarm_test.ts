@@ -1,6 +1,7 @@
 import { deepStrictEqual, rejects, strictEqual } from "node:assert/strict";
 import {
   type AccountId,
+  type Clock,
   type ConversationId,
   CoreError,
   type DeviceId,
@@ -25,7 +26,10 @@ class Village implements AsyncDisposable {
   readonly cut = new Set<string>();
   readonly owned = new AsyncDisposableStack();
 
-  async node(person: Person, options: { old?: boolean } = {}): Promise<Node> {
+  /** Devices whose git channels cannot be opened from elsewhere, nor theirs to others. */
+  readonly deaf = new Set<DeviceId>();
+
+  async node(person: Person, options: { old?: boolean; clock?: Clock } = {}): Promise<Node> {
     const home = this.owned.use(await memoryHome()),
       folder = await Deno.makeTempDir(),
       events: SwarmEvent[] = [];
@@ -54,7 +58,7 @@ class Village implements AsyncDisposable {
           ),
         allowed: (account) => !node?.blocked.has(account),
         confirmed: () => false,
-        clock: realClock,
+        clock: options.clock ?? realClock,
         random: realRandom,
         log: silentLog,
         onEvent: (event) => events.push(event),
@@ -67,6 +71,7 @@ class Village implements AsyncDisposable {
   async #dial(from: Person, device: DeviceId, name: string, existing?: boolean) {
     const to = this.nodes.get(device);
     await Promise.resolve();
+    if (name.startsWith("git:") && this.deaf.has(from.id)) throw new CoreError("peers/no-answer", { device });
     if (!to || this.cut.has(from.id) || this.cut.has(device)) {
       throw new CoreError(existing ? "peers/not-connected" : "peers/no-answer", { device });
     }
@@ -155,6 +160,25 @@ Deno.test("[swarm 40] Swarm delivers what was said while a device was away, in b
     "fetched",
   );
   strictEqual(mark.account, bob.account);
+});
+
+Deno.test("Swarm tells a device again that does not come for what it was told of", async () => {
+  const quick: Clock = {
+    ...realClock,
+    at: (time, run) => realClock.at(realClock.now() + (time - realClock.now()) / 200, run),
+  };
+  await using village = new Village();
+  const a = await village.node(alice, { clock: quick }),
+    b = await village.node(bob),
+    pair = await a.swarm.create(bob.account);
+  b.swarm.expect(pair.id, alice.account);
+  await until(async () => await role(a, pair.id, bob) === "member", "joined");
+  await a.swarm.messenger.send({ account: bob.account, device: bob.id }, "text/plain", "x"); // a channel is open
+  village.deaf.add(bob.id);
+  await pair.send("not fetched");
+  await new Promise((go) => setTimeout(go, 50));
+  village.deaf.clear();
+  await until(() => texts(b, pair.id).length === 1, "told again");
 });
 
 Deno.test("[swarm 45] [swarm 46] Swarm tells reading and typing to members, and believes members only", async () => {

@@ -80,7 +80,7 @@ Deno.test("decode() agrees with the official library on everything that library 
     fc.integer(),
     fc.string({ unit: "grapheme", maxLength: 300 }),
     fc.uint8Array(),
-    fc.double(),
+    fc.double().map((value) => value + 0), // that library writes −0 as 0
     fc.boolean(),
   );
   fc.assert(fc.property(fc.array(plain, { maxLength: 40 }), (list) => {

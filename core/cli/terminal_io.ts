@@ -2,6 +2,8 @@
 import type { Terminal } from "./terminal.ts";
 
 const encoder = new TextEncoder(), ERASE = "\r\x1b[K";
+/** A second signal this soon is the first one once more. */
+const SAME_WISH_MS = 1000;
 
 /** The terminal of this process. Disposed, it listens to no more signals. */
 export class ProcessTerminal implements Terminal, Disposable {
@@ -10,10 +12,14 @@ export class ProcessTerminal implements Terminal, Disposable {
   #shown = false;
   #endedBy: Deno.Signal | undefined;
   readonly #signals: [Deno.Signal, () => void][];
+  #askedAt = 0;
 
   constructor() {
     this.#signals = (["SIGINT", "SIGTERM"] as const).map((name) => [name, () => {
-      if (this.#endedBy) Deno.exit(1); // asked twice: leave at once
+      // Ctrl+C reaches us from the terminal and, passed on, from whoever started us: that is still asked once
+      if (this.#endedBy && performance.now() - this.#askedAt > SAME_WISH_MS) Deno.exit(1); // asked twice: leave at once
+      if (this.#endedBy) return;
+      this.#askedAt = performance.now();
       this.#endedBy = name;
       this.#end.abort();
     }]);

@@ -7,7 +7,7 @@ import { derBits, derChildren, derSequence, encode, readDer } from "../codec/mod
 import { Dht, makeValue, SecureDht } from "../dht/mod.ts";
 import { Accounts, chainPem, decodeCertificate, type OnlineEvent, verifyDevice } from "../identity/mod.ts";
 import { memoryHome } from "../storage/mod.ts";
-import { AccountsOnline, bringOnline } from "./mod.ts";
+import { bringOnline } from "./mod.ts";
 
 const env = { clock: realClock, random: realRandom, net: realNet, log: silentLog },
   device = { deviceName: "kith" };
@@ -88,18 +88,4 @@ Deno.test("[account H4] bringOnline() passes over a certificate with the right k
   await publish(chainPem([fake, ...rest]));
   strictEqual(await secure.findCertificate({ longId: leaf!.longId }), undefined);
   deepStrictEqual(secure.drops.untrusted > 0, true);
-});
-
-Deno.test("AccountsOnline brings every account on line, and says which it refuses", async () => {
-  await using owned = new AsyncDisposableStack();
-  const [, a] = await network(owned), home = owned.use(memoryHome()), accounts = Accounts.open(home, env);
-  const ada = await accounts.import(archiveBytes("v23_plain.gz"), device);
-  const bob = await accounts.import(archiveBytes("v26_plain.gz"), device);
-  const rows = home.rows("identity", { durability: "full", migrations: ["as it is"] });
-  rows.run("update account set receipt = '{}' where id = ?", bob.id);
-  const heard = events<{ type: string; id: string; code?: string }>();
-  owned.use(await AccountsOnline.open(a!, accounts, env, (id, event) => heard.add({ ...event, id })));
-  await heard.wait(({ type, id }) => type === "announced" && id === ada.id);
-  const refusal = await heard.wait(({ type }) => type === "refused");
-  deepStrictEqual([refusal.id, refusal.code], [bob.id, "identity/receipt"]);
 });

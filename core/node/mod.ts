@@ -1,6 +1,5 @@
 /** Puts the rooms together. Floor 8. */
 export { bringOnline, type OnlineAccount } from "./account_online.ts";
-export { type AccountEvent, AccountsOnline } from "./accounts_online.ts";
 export { answerLine, runVerb } from "./control.ts";
 export { ControlClient } from "./control_client_io.ts";
 export { wholeId } from "./control_fields.ts";
